@@ -1,0 +1,5 @@
+"""`python -m gateway` is `gewu`."""
+
+from gateway.cli.main import main
+
+main()
