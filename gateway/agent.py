@@ -1,0 +1,146 @@
+"""The gateway, wired: buses into the outbox, the outbox into its uplinks, a door, and a pulse for systemd.
+
+This is the map of the running system. Each part has a thread of its own; the main thread only watches
+them, feeds the watchdog while all are alive, and ends them in order when asked to stop.
+"""
+
+import fcntl
+import logging
+import os
+import threading
+from pathlib import Path
+from typing import IO, Any
+
+import msgspec
+
+from gateway import __version__, health, systemd
+from gateway.bus.poller import BusPoller
+from gateway.clock import Clock
+from gateway.config import Config, notices
+from gateway.control import ControlServer
+from gateway.errors import ConfigurationError
+from gateway.outbox import Outbox
+from gateway.uplink import Uplink
+
+_log = logging.getLogger(__name__)
+# A stop within 5 s: the buses end in one poll, the rest belongs to the last deliveries.
+_STOP_DRAIN_S = 2.5
+_PULSE_S = 1.0
+
+
+class Agent:
+    """One running gateway. Raises ConfigurationError when its data folder is in use or cannot be used."""
+
+    def __init__(self, config: Config, clock: Clock) -> None:
+        self._config = config
+        self._clock = clock
+        self._started = clock.monotonic()
+        data_dir = config.gateway.data_dir
+        self._lock = _lock_folder(data_dir)
+        self.outbox = Outbox(data_dir, clock, config.uplink, config.store)
+        self.uplinks = [
+            Uplink(uplink, config.gateway, self.outbox, clock, self.health) for uplink in config.uplink
+        ]
+        self.buses = [BusPoller(bus, clock, self.outbox) for bus in config.bus]
+        self._control = ControlServer(
+            data_dir,
+            {
+                "status": lambda _: self.status(),
+                "stats": lambda _: msgspec.to_builtins(self.outbox.stats()),
+                "health": lambda _: self.health(),
+            },
+        )
+
+    def run(self, stop: threading.Event) -> None:
+        """Serve until `stop` is set, then end in order: buses, outbox, uplinks."""
+        for sentence in notices(self._config):
+            _log.warning("%s", sentence)
+        self._control.start()
+        for part in [*self.uplinks, *self.buses]:
+            part.start()
+        systemd.notify("READY=1", f"STATUS=gateway {self._config.gateway.id} serves {len(self.buses)} buses")
+        _log.info("gateway %s runs, version %s", self._config.gateway.id, __version__)
+        try:
+            self._watch(stop)
+        finally:
+            self._end()
+
+    def _watch(self, stop: threading.Event) -> None:
+        interval = min(systemd.watchdog_seconds() or _PULSE_S, _PULSE_S)
+        while not self._clock.wait(stop, interval):
+            dead = [name for name, part in self._parts().items() if not part.alive()]
+            if dead:
+                # Not feeding the watchdog is what makes systemd restart us; without systemd, end and say so.
+                _log.critical("a part of the gateway has died: %s", ", ".join(dead))
+                raise SystemExit(1)
+            systemd.notify("WATCHDOG=1")
+
+    def _parts(self) -> dict[str, BusPoller | Uplink | Outbox]:
+        parts: dict[str, BusPoller | Uplink | Outbox] = {"outbox": self.outbox}
+        parts.update({f"bus {bus.name}": bus for bus in self.buses})
+        parts.update({f"uplink {uplink.name}": uplink for uplink in self.uplinks})
+        return parts
+
+    def _end(self) -> None:
+        systemd.notify("STOPPING=1")
+        for bus in self.buses:
+            bus.request_stop()
+        for bus in self.buses:
+            bus.join()
+        self.outbox.flush()
+        for uplink in self.uplinks:
+            uplink.request_stop(drain=_STOP_DRAIN_S)
+        for uplink in self.uplinks:
+            uplink.join()
+        self._control.stop()
+        self.outbox.close()
+        self._lock.close()
+        _log.info("gateway %s stopped", self._config.gateway.id)
+
+    def status(self) -> dict[str, Any]:
+        """What `gewu doctor` and the live table show: plain JSON values."""
+        return {
+            "gateway": {
+                "id": self._config.gateway.id,
+                "site": self._config.gateway.site,
+                "version": __version__,
+                "pid": os.getpid(),
+                "uptime_s": round(self._clock.monotonic() - self._started, 1),
+                "rss_mb": health.rss_mb(),
+                "notices": notices(self._config),
+            },
+            "buses": [msgspec.to_builtins(bus.status()) for bus in self.buses],
+            "store": msgspec.to_builtins(self.outbox.stats()),
+            "uplinks": [msgspec.to_builtins(uplink.status()) for uplink in self.uplinks],
+        }
+
+    def health(self) -> dict[str, Any]:
+        """The health message of contract section 4, once a minute."""
+        links = [uplink.status() for uplink in self.uplinks]
+        return health.measure(self._config.gateway.data_dir, self._clock) | {
+            "queue": msgspec.to_builtins(self.outbox.stats()),
+            "links": [
+                {"name": link.name, "connected": link.connected, "trouble": link.trouble} for link in links
+            ],
+            "buses": [{"name": bus.name, "trouble": bus.status().trouble} for bus in self.buses],
+        }
+
+
+def _lock_folder(data_dir: Path) -> IO[str]:
+    """Make the data folder and hold it for this process alone; a killed gateway's lock ends with it."""
+    try:
+        data_dir.mkdir(parents=True, exist_ok=True)
+        lock = (data_dir / "lock").open("w", encoding="ascii")
+    except OSError as error:
+        raise ConfigurationError(
+            f"The folder {data_dir} (gateway.data_dir) cannot be used: {error.strerror}; "
+            "choose another or give this user the right to write there."
+        ) from error
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        lock.close()
+        raise ConfigurationError(
+            f"Another gateway already runs on {data_dir}: stop it first, or give this one its own gateway.data_dir."
+        ) from error
+    return lock

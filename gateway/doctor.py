@@ -1,0 +1,133 @@
+"""What is wrong with this gateway and what to do about it: findings from its status and its machine.
+
+Pure: it judges plain values that the command gathered. Each finding is for a technician on site.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+
+_DISK_LOW = 0.10
+_QUEUE_OLD_MS = 10 * 60 * 1000
+_HOT_C = 80.0
+_POOR_BUS = 0.02
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """One trouble: what is seen, why it matters or where it comes from, what to do."""
+
+    what: str
+    why: str
+    do: str
+
+
+def examine(status: dict[str, Any] | None, machine: dict[str, Any], now_ms: int) -> list[Finding]:
+    """All findings, gravest first. `status` is a running gateway's status, None when none runs;
+    `machine` is `gateway.health.measure`."""
+    findings = list(_machine(machine))
+    if status is None:
+        not_running = Finding(
+            "No gateway runs on this data folder.",
+            "Nothing is read and nothing is sent; what was accepted earlier is kept.",
+            "Start it: `systemctl start gewu`, or `gewu run --config gewu.toml` to see why it does not start.",
+        )
+        return [not_running, *findings]
+    for bus in status["buses"]:
+        findings += _bus(bus)
+    for uplink in status["uplinks"]:
+        findings += _uplink(uplink)
+    findings += _store(status["store"], now_ms)
+    findings += [
+        Finding(
+            notice + ".",
+            "It is configured but does nothing yet.",
+            "Remove it, or wait for the version that brings it.",
+        )
+        for notice in status["gateway"]["notices"]
+    ]
+    return findings
+
+
+def _machine(machine: dict[str, Any]) -> Iterator[Finding]:
+    disk = machine["disk"]
+    if disk["free"] < disk["total"] * _DISK_LOW:
+        yield Finding(
+            f"The disk is nearly full: {disk['free'] // 10**6} MB of {disk['total'] // 10**6} MB are free.",
+            "A full disk stops the gateway from accepting readings; events are kept in memory until it recovers.",
+            "Delete what does not belong there, or lower store.max_bytes.",
+        )
+    if machine["clock"] == "untrusted":
+        yield Finding(
+            "The clock has not been set since power came.",
+            "Records are marked untrusted until it is.",
+            "Check that the machine reaches a time server: `timedatectl status`.",
+        )
+    if machine["under_voltage"]:
+        yield Finding(
+            "The supply voltage has sagged.",
+            "A Raspberry Pi on a weak supply corrupts its card.",
+            "Use the maker's power supply and a short cable.",
+        )
+    if machine["temperature"] is not None and machine["temperature"] > _HOT_C:
+        yield Finding(
+            f"The processor is at {machine['temperature']:.0f} °C.",
+            "Above 80 °C it slows down.",
+            "Give the cabinet air, or move it out of the sun.",
+        )
+
+
+def _bus(bus: dict[str, Any]) -> Iterator[Finding]:
+    if bus["trouble"]:
+        yield Finding(
+            f"Bus {bus['name']}: {bus['trouble']}",
+            "No device on this bus is read; the other buses go on.",
+            "Check the adapter and its cable: `ls -l /dev/serial/by-id`.",
+        )
+        return
+    lost = [device for device in bus["devices"] if not device["online"]]
+    if lost and len(lost) == len(bus["devices"]):
+        yield Finding(
+            f"Bus {bus['name']}: none of its {len(lost)} devices answers.",
+            "All at once points to the pair itself: A and B swapped, wrong baud or parity, or no power.",
+            "Swap A and B, compare the baud with a device's setting, measure the supply.",
+        )
+    else:
+        for device in lost:
+            yield Finding(
+                f"Device {device['id']} (bus {bus['name']}, address {device['address']}) does not answer.",
+                "The others on its bus do, so the pair works up to them.",
+                "Check its supply, its address and its clamp; its upstream protection may be open.",
+            )
+    errors = sum(bus["errors"].values())
+    if not lost and bus["polls"] > 100 and errors > bus["polls"] * _POOR_BUS:
+        yield Finding(
+            f"Bus {bus['name']}: {errors} of {bus['polls']} polls failed.",
+            "Noise or reflections on the pair cost time and delay alarms.",
+            "Check the termination at both ends, the bias, and that the shield is earthed at one end.",
+        )
+
+
+def _uplink(uplink: dict[str, Any]) -> Iterator[Finding]:
+    if not uplink["connected"]:
+        yield Finding(
+            f"Uplink {uplink['name']}: {uplink['trouble'] or 'not connected yet'}",
+            "Records wait in the outbox; nothing is lost.",
+            "Check the network, the URL and the credentials of this uplink.",
+        )
+
+
+def _store(store: dict[str, Any], now_ms: int) -> Iterator[Finding]:
+    if store["oldest"] is not None and now_ms - store["oldest"] > _QUEUE_OLD_MS:
+        minutes = (now_ms - store["oldest"]) // 60_000
+        yield Finding(
+            f"{store['queued']} records wait to be sent, the oldest for {minutes} minutes.",
+            "The uplink is away or too slow, or nobody acknowledges.",
+            "Look at the uplink findings; with acks = true check that `gewu receive` or its like runs at the other end.",
+        )
+    if store["dropped"]:
+        yield Finding(
+            f"{store['dropped']} records were dropped.",
+            "The store was full; each drop was announced to the receiver.",
+            "Raise store.max_bytes or shorten the outage.",
+        )
