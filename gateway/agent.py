@@ -38,9 +38,7 @@ class Agent:
         data_dir = config.gateway.data_dir
         self._lock = _lock_folder(data_dir)
         self.outbox = Outbox(data_dir, clock, config.uplink, config.store)
-        self.uplinks = [
-            Uplink(uplink, config.gateway, self.outbox, clock, self.health) for uplink in config.uplink
-        ]
+        self.uplinks = [Uplink(uplink, config.gateway, self.outbox, clock, self.health) for uplink in config.uplink]
         self.buses = [BusPoller(bus, clock, self.outbox) for bus in config.bus]
         self._control = ControlServer(
             data_dir,
@@ -119,9 +117,7 @@ class Agent:
         links = [uplink.status() for uplink in self.uplinks]
         return health.measure(self._config.gateway.data_dir, self._clock) | {
             "queue": msgspec.to_builtins(self.outbox.stats()),
-            "links": [
-                {"name": link.name, "connected": link.connected, "trouble": link.trouble} for link in links
-            ],
+            "links": [{"name": link.name, "connected": link.connected, "trouble": link.trouble} for link in links],
             "buses": [{"name": bus.name, "trouble": bus.status().trouble} for bus in self.buses],
         }
 

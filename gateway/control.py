@@ -77,9 +77,7 @@ class ControlServer:
         self._path.unlink(missing_ok=True)
         self._server = _Server(_address(data_dir, self._folder), handlers)
         self._path.chmod(0o660)
-        self._thread = threading.Thread(
-            target=self._server.serve_forever, args=(0.2,), name="control", daemon=True
-        )
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.2,), name="control", daemon=True)
 
     def start(self) -> None:
         self._thread.start()

@@ -12,9 +12,7 @@ def _folder(name: str) -> Path:
     for place in (_PACKAGE.parent / name, _PACKAGE / "_shipped" / name):
         if place.is_dir():
             return place
-    raise ConfigurationError(
-        f"The folder {name!r} is missing from this installation: install gewu-edge again."
-    )
+    raise ConfigurationError(f"The folder {name!r} is missing from this installation: install gewu-edge again.")
 
 
 def firmware() -> Path:

@@ -26,9 +26,7 @@ def doctor(config: ConfigOption = DEFAULT_CONFIG, json_output: JsonFlag = False)
         for finding in findings:
             plain.print(f"[bold red]✗[/] [bold]{finding.what}[/]\n  {finding.why}\n  → {finding.do}")
     else:
-        plain.print(
-            f"[bold green]✓[/] Gateway {loaded.gateway.id} is well: buses, uplinks, store and machine."
-        )
+        plain.print(f"[bold green]✓[/] Gateway {loaded.gateway.id} is well: buses, uplinks, store and machine.")
     raise typer.Exit(1 if findings else 0)
 
 

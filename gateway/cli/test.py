@@ -20,9 +20,7 @@ def test(context: typer.Context) -> None:
     """Set up everything the tests need and run them all; further arguments go to pytest."""
     root = shipped.checkout()
     if root is None:
-        raise ConfigurationError(
-            "`gewu test` needs a source checkout: clone the repository and run ./gewu test there."
-        )
+        raise ConfigurationError("`gewu test` needs a source checkout: clone the repository and run ./gewu test there.")
     os.environ["PATH"] = f"{os.environ.get('PATH', os.defpath)}:{_SYSTEM_PATH}"
     missing = [package for program, package in _PACKAGES.items() if shutil.which(program) is None]
     if missing:
@@ -37,9 +35,7 @@ def _install(packages: list[str]) -> None:
     prefix = _privilege()
     names = " ".join(packages)
     if prefix is None or shutil.which("apt-get") is None:
-        say(
-            f"the tests need {names}: type 'sudo apt-get install {names}' (tests that need it fail until then)"
-        )
+        say(f"the tests need {names}: type 'sudo apt-get install {names}' (tests that need it fail until then)")
         return
     say(f"installing Debian packages: {names}")
     environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}

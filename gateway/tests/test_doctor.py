@@ -40,7 +40,7 @@ def changed(path: str, value: Any, base: dict[str, Any] = STATUS) -> dict[str, A
     spot: Any = result
     for step in way:
         spot = spot[int(step)] if step.isdigit() else spot[step]
-    spot[last] = value
+    spot[int(last) if last.isdigit() else last] = value
     return result
 
 
