@@ -22,9 +22,7 @@ def fail(_: dict[str, Any]) -> None:
 
 @pytest.fixture
 def door(tmp_path: Path) -> Iterator[Path]:
-    server = ControlServer(
-        tmp_path, {"echo": lambda request: request.get("word"), "refuse": refuse, "fail": fail}
-    )
+    server = ControlServer(tmp_path, {"echo": lambda request: request.get("word"), "refuse": refuse, "fail": fail})
     server.start()
     yield tmp_path
     server.stop()

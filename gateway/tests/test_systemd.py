@@ -37,9 +37,7 @@ def test_silent_without_systemd(monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
         ("x", None, None),
     ],
 )
-def test_watchdog_interval(
-    monkeypatch: pytest.MonkeyPatch, usec: str, pid: str | None, seconds: float | None
-) -> None:
+def test_watchdog_interval(monkeypatch: pytest.MonkeyPatch, usec: str, pid: str | None, seconds: float | None) -> None:
     """Half of WATCHDOG_USEC, and only when it is meant for this process."""
     monkeypatch.setenv("WATCHDOG_USEC", usec)
     if pid is None:
