@@ -55,6 +55,36 @@ class OpenEvent(msgspec.Struct, frozen=True, kw_only=True):
     key: str
 
 
+class Gap(msgspec.Struct, frozen=True, kw_only=True):
+    """Numbers that a receiver waits for in vain, and why: records `first` to `last` of `stream`.
+
+    In the stream `messages` the numbers are those of one uplink's messages that are no longer kept.
+    `start` and `end` bound the time in which the missing records were made, in Unix milliseconds.
+    """
+
+    stream: str
+    first: int
+    last: int
+    start: int
+    end: int
+    reason: str
+
+
+class Message(msgspec.Struct, frozen=True, kw_only=True):
+    """One numbered message of one uplink: its content never changes once it has a number.
+
+    `records` are readings of one boot with the numbers `first`, `first + 1`, ...; or one event, or one gap.
+    `sent` is the wall clock in Unix milliseconds when the message was first composed.
+    """
+
+    epoch: str
+    seq: int
+    sent: int
+    boot: str
+    first: int
+    records: tuple[Reading, ...] | tuple[Event] | tuple[Gap]
+
+
 def rfc3339(ms: int) -> str:
     """Unix milliseconds as RFC 3339 in UTC with milliseconds: 2026-11-21T08:00:00.000Z."""
     whole = datetime.fromtimestamp(ms // 1000, tz=UTC)

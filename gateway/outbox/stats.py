@@ -1,0 +1,97 @@
+"""What the outbox holds, counted so that accepted = delivered + queued + dropped always."""
+
+import sqlite3
+from pathlib import Path
+
+import msgspec
+
+from gateway.intervals import Intervals
+from gateway.outbox import rows
+from gateway.outbox.database import FILE_NAME, open_for_reading
+from gateway.outbox.lane import Lane
+from gateway.outbox.rows import NAMES, NUMBERED
+
+
+class Stats(msgspec.Struct, frozen=True):
+    """Counts of records (readings, events, cases). `delivered`: by every uplink. Contract section 1, `outbox stats`.
+
+    `oldest` is the time of the oldest queued record in Unix milliseconds; `bytes` is what the files take on disk.
+    """
+
+    accepted: int
+    delivered: int
+    queued: int
+    dropped: int
+    oldest: int | None
+    bytes: int
+
+
+def measure(connection: sqlite3.Connection, lanes: list[Lane], folder: Path) -> Stats:
+    """Count from the numbers alone: no record is read, however long the queue."""
+    accepted = queued = dropped = 0
+    oldest: list[int] = []
+    for stream in NUMBERED:
+        following = rows.next_number(connection, stream)
+        accepted += following - 1
+        gone = connection.execute("SELECT dropped FROM stream WHERE id = ?", (stream,)).fetchone()[0]
+        dropped += gone
+        waiting = _waiting(connection, lanes, stream, following)
+        queued += waiting.count() - (_dropped_within(connection, stream, waiting) if gone else 0)
+        first = next(iter(waiting), None)
+        if first is not None:
+            found = connection.execute(
+                "SELECT at FROM record WHERE stream = ? AND n >= ? ORDER BY n LIMIT 1", (stream, first[0])
+            ).fetchone()
+            oldest += found or ()
+    return Stats(
+        accepted=accepted,
+        delivered=accepted - queued - dropped,
+        queued=queued,
+        dropped=dropped,
+        oldest=min(oldest, default=None),
+        bytes=_size(folder),
+    )
+
+
+def _waiting(connection: sqlite3.Connection, lanes: list[Lane], stream: int, following: int) -> Intervals:
+    """The numbers that at least one uplink has not delivered; with no uplink, all that is kept waits for one."""
+    waiting = Intervals()
+    if not lanes:
+        waiting.add(rows.oldest_number(connection, stream) or following, following - 1)
+    for lane in lanes:
+        waiting.add(lane.cursor[stream], following - 1)
+        for span in lane.undelivered.values():
+            if span.stream == stream:
+                waiting.add(span.first, span.last)
+    return waiting
+
+
+def _dropped_within(connection: sqlite3.Connection, stream: int, waiting: Intervals) -> int:
+    dropped = Intervals(
+        connection.execute(
+            "SELECT first, last FROM gap WHERE uplink IS NULL AND stream = ?", (NAMES[stream],)
+        ).fetchall()
+    )
+    return dropped.count() + waiting.count() - dropped.union(waiting).count()
+
+
+def _size(folder: Path) -> int:
+    files = [folder / (FILE_NAME + suffix) for suffix in ("", "-wal")]
+    return sum(file.stat().st_size for file in files if file.exists())
+
+
+def lanes_of(connection: sqlite3.Connection) -> list[Lane]:
+    """The lanes of the uplinks that were configured when a gateway last ran; for reading only."""
+    found = connection.execute("SELECT id FROM uplink WHERE active = 1").fetchall()
+    return [Lane(connection, uplink, acks=False, max_delay=0.0, now=0.0) for (uplink,) in found]
+
+
+def stats_at_rest(folder: Path) -> Stats | None:
+    """The stats of an outbox that no gateway runs on; None when there is none. Raises StoreError."""
+    connection = open_for_reading(folder)
+    if connection is None:
+        return None
+    try:
+        return measure(connection, lanes_of(connection), folder)
+    finally:
+        connection.close()

@@ -1,0 +1,100 @@
+"""What was handed to the outbox and is not committed yet: bounded, in memory, written with the next commit.
+
+It does no input or output of its own beyond the SQL that its caller's transaction holds.
+"""
+
+import sqlite3
+from collections import deque
+
+import msgspec
+
+from gateway.errors import StoreError
+from gateway.outbox import rows
+from gateway.outbox.rows import EVENTS, READINGS
+from gateway.records import Event, Gap, OpenEvent, Reading
+
+# While the disk refuses: 100 devices at one reading per 10 s fill the first in 1,000 s, at some 10 MB.
+MOST_READINGS = 10_000
+MOST_EVENTS = 10_000
+
+
+class Waiting:
+    """Readings and events between acceptance and commit. Readings beyond the bound are dropped, oldest first."""
+
+    def __init__(self) -> None:
+        self.readings: deque[Reading] = deque()
+        self.events: list[tuple[Event, str]] = []
+        self._dropped: Gap | None = None
+
+    def __bool__(self) -> bool:
+        return bool(self.readings or self.events or self._dropped)
+
+    def add_reading(self, reading: Reading) -> None:
+        """Keep a reading; the oldest makes room when there is none, and is counted."""
+        if len(self.readings) >= MOST_READINGS:
+            gone = self.readings.popleft()
+            before = self._dropped
+            self._dropped = Gap(
+                stream="readings",
+                first=0,
+                last=before.last + 1 if before else 0,
+                start=before.start if before else gone.at,
+                end=gone.at,
+                reason="the store could not be written",
+            )
+        self.readings.append(reading)
+
+    def add_event(self, event: Event, key: str) -> None:
+        """Keep an event until it is committed. Raises StoreError when the disk has refused too many already."""
+        if len(self.events) >= MOST_EVENTS:
+            raise StoreError(
+                f"The outbox cannot be written and {MOST_EVENTS} events wait already: free or repair the disk."
+            )
+        self.events.append((event, key))
+
+    def write(self, connection: sqlite3.Connection, boot: int) -> None:
+        """Number and insert everything; `committed` follows when the transaction is."""
+        if self._dropped:
+            start = rows.next_number(connection, READINGS)
+            numbered = msgspec.structs.replace(self._dropped, first=start, last=start + self._dropped.last)
+            rows.drop(connection, READINGS, numbered)
+        if self.readings:
+            start = rows.next_number(connection, READINGS)
+            rows.insert(connection, (rows.as_row(READINGS, start + i, boot, r) for i, r in enumerate(self.readings)))
+        if self.events:
+            start = rows.next_number(connection, EVENTS)
+            rows.insert(connection, (rows.as_row(EVENTS, start + i, boot, e) for i, (e, _) in enumerate(self.events)))
+            for event, key in self.events:
+                _open_or_clear(connection, event, key)
+
+    def committed(self) -> None:
+        """The transaction of `write` is committed: nothing waits any more."""
+        self.readings.clear()
+        self.events.clear()
+        self._dropped = None
+
+    def over(self, opened: list[OpenEvent]) -> list[OpenEvent]:
+        """`opened` as it will be once the events that wait are committed."""
+        by_id = {found.event.id: found for found in opened}
+        for event, key in self.events:
+            if event.cleared is None:
+                by_id[event.id] = OpenEvent(event=event, key=key)
+            else:
+                by_id.pop(event.id, None)
+        return list(by_id.values())
+
+
+def _open_or_clear(connection: sqlite3.Connection, event: Event, key: str) -> None:
+    if event.cleared is None:
+        body = msgspec.json.encode(event)
+        connection.execute("INSERT OR REPLACE INTO open_event VALUES (?, ?, ?)", (event.id, key, body))
+    else:
+        connection.execute("DELETE FROM open_event WHERE id = ?", (event.id,))
+
+
+def open_events(connection: sqlite3.Connection) -> list[OpenEvent]:
+    """The committed events that have not cleared."""
+    return [
+        OpenEvent(event=msgspec.json.decode(body, type=Event), key=key)
+        for key, body in connection.execute("SELECT key, body FROM open_event ORDER BY id")
+    ]
