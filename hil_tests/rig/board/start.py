@@ -1,0 +1,26 @@
+"""What the boot of a virtual board does: the flash becomes the file system, boot.py and main.py run.
+
+Runs in MicroPython, at the top level, so that their names are the REPL's as on the real board.
+"""
+
+import os
+import sys
+
+import machine
+import vfs
+
+vfs.umount("/")
+vfs.mount(vfs.VfsPosix(os.getenv("GEWU_RIG_FLASH")), "/")
+os.chdir("/")
+sys.path[:] = ["", ".frozen", "/lib"]
+sys.argv[:] = []
+machine._tell(b"H\n")
+
+if "boot.py" in os.listdir():
+    try:
+        execfile("boot.py")  # noqa: F821  MicroPython has it
+    except Exception as error:
+        sys.print_exception(error)
+# After a soft reset in raw mode a board runs boot.py alone: mpremote counts on it.
+if os.getenv("GEWU_RIG_MAIN") == "1" and "main.py" in os.listdir():
+    execfile("main.py")  # noqa: F821

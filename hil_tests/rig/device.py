@@ -1,0 +1,289 @@
+"""One virtual board: its process, and the hardware around it that the rig plays.
+
+Pins, watchdog, reset, USB and metering chip of one board. What the firmware does with them is its own
+affair; nothing here reads a frame, a register or a setting beyond the wiring.
+"""
+
+import hashlib
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from hil_tests.rig.bl0942 import BAUDS, Bl0942
+from hil_tests.rig.circuit import Circuit
+from hil_tests.rig.hub import Port
+from hil_tests.rig.loop import Loop, Timer
+from hil_tests.rig.process import Process
+from hil_tests.rig.repl import SOFT_REBOOT, Relay, State
+from hil_tests.rig.site import Board, Bus
+from hil_tests.rig.terminal import Terminal
+
+# Causes of a reset as the ESP32 port of MicroPython numbers them.
+POWER, HARD, WATCHDOG, SOFT = 1, 2, 3, 5
+OPENING_S = 0.010  # from the pulse on the trip coil to the open contact
+_BACK_OFF_S, _LONGEST_BACK_OFF_S = 0.2, 5.0
+_STABLE_S = 2.0  # who lived so long does not die at its start
+_USB_BACKLOG = 65536
+# A tool that has not read for so long has gone: it gets the newest output when it comes back, not the oldest.
+_DESERTED_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Wiring:
+    """How the board is wired: pins by number, shunt in microohm, divider mains to pin."""
+
+    trip: int
+    contact: int
+    shunt_uohm: int
+    divider: int
+
+
+class Device:
+    """A board with its world. All methods run in the loop's thread."""
+
+    def __init__(
+        self,
+        loop: Loop,
+        board: Board,
+        bus: Bus,
+        wiring: Wiring,
+        flash: Path,
+        interpreter: Path,
+        opened: Callable[[str, int], None],
+    ) -> None:
+        """`opened(board id, Unix ms)` is called when the trip coil has opened the contact."""
+        self.board, self.circuit, self.ready = board, Circuit(board), False
+        self._loop, self._wiring, self._flash, self._opened = loop, wiring, flash, opened
+        self._usb, self._console = Terminal(), Terminal(interrupts=True)
+        self._control, self._meter_line = Terminal(blocking_reads=False), Terminal(blocking_reads=False)
+        self.port = Port(board.id, Terminal(blocking_reads=False), bus.baud, bus.parity, bus.bits)
+        self.port.silent, self.port.stuck = board.silent, board.stuck
+        self._meter = Bl0942(wiring.shunt_uohm, wiring.divider, loop.now())
+        self._meter_baud = 0
+        self._relay = Relay()
+        self._process = Process(loop, interpreter, self._ended)
+        self._cause: int | None = None
+        self._booted = False
+        self._started_at = 0.0
+        self._back_off = _BACK_OFF_S
+        self._lines = b""
+        self._watchdog_s: float | None = None
+        self._bite: Timer | None = None
+        self._pump: Timer | None = None
+        self._output = bytearray()
+        self._output_moved = loop.now()
+        self._drain: Timer | None = None
+        self._restart: Timer | None = None
+        for terminal, action in (
+            (self._usb, self._from_host),
+            (self._console, self._from_board),
+            (self._control, self._from_pins),
+            (self._meter_line, self._from_meter_line),
+        ):
+            loop.watch(terminal.master, action)
+
+    @property
+    def pid(self) -> int | None:
+        """The process that is this board now; None for the moment between two."""
+        return self._process.pid
+
+    @property
+    def booted(self) -> bool:
+        """MicroPython runs."""
+        return self._booted
+
+    @property
+    def usb(self) -> str:
+        """The terminal at which tools find its REPL."""
+        return self._usb.path
+
+    def start(self, cause: int = POWER) -> None:
+        """Power on, or boot again for `cause`."""
+        self._restart = None
+        self._started_at = self._loop.now()
+        self._lines = b""
+        for terminal in (self._control, self._meter_line, self.port.terminal, self._console):
+            terminal.discard_unread()
+        self._relay.restarted()
+        self._show_contact()
+        environment = {
+            "GEWU_RIG_FLASH": str(self._flash),
+            "GEWU_RIG_CONTROL": self._control.path,
+            "GEWU_RIG_UART1": self.port.terminal.path,
+            "GEWU_RIG_UART2": self._meter_line.path,
+            "GEWU_RIG_UNIQUE_ID": hashlib.sha256(self.board.id.encode()).hexdigest()[:12],
+            "GEWU_RIG_RESET_CAUSE": str(cause),
+            "GEWU_RIG_MAIN": "0" if self._relay.raw else "1",
+        }
+        self._process.start(self._console.path, environment)
+
+    def inject(self, values: dict[str, float]) -> None:
+        """Change the world of this board (values from `circuit.parse_injection`)."""
+        self._measure()
+        self.circuit.inject(values)
+        self._measure()
+        self._show_contact()
+        self.port.silent = bool(values.get("silent", self.port.silent))
+        self.port.stuck = bool(values.get("stuck", self.port.stuck))
+        if values.get("kill"):
+            self._process.kill()
+
+    def close(self) -> None:
+        """End the process and give back the terminals."""
+        for timer in (self._bite, self._pump, self._drain, self._restart):
+            if timer is not None:
+                timer.cancel()
+        self._process.close()
+        for terminal in (self._usb, self._console, self._control, self._meter_line):
+            self._loop.unwatch(terminal.master)
+            terminal.close()
+        self.port.terminal.close()
+
+    # --- Life and death ---------------------------------------------------------------------------
+
+    def _ended(self, status: int) -> None:
+        self._from_board()  # its last words
+        self._booted = False
+        wait = self._next_wait(status)
+        cause = self._cause or (POWER if os.WIFSIGNALED(status) else SOFT)
+        self._cause = None
+        if cause == SOFT:
+            self._to_host(SOFT_REBOOT)
+        else:
+            self._relay.raw = False
+            self._arm(None)
+        self._restart = self._loop.after(wait, lambda: self.start(cause))
+
+    def _next_wait(self, status: int) -> float:
+        """Seconds until the board boots again: a soft reset is quick, dying again and again is not."""
+        if status == 0:
+            return 0.0
+        lived = self._loop.now() - self._started_at
+        wait = self._back_off if lived < _STABLE_S else _BACK_OFF_S
+        self._back_off = min(wait * 2, _LONGEST_BACK_OFF_S)
+        return wait
+
+    def _reset(self, cause: int) -> None:
+        if self._process.pid is not None:
+            self._cause = cause
+            self._process.kill()
+
+    def _arm(self, seconds: float | None) -> None:
+        self._watchdog_s = seconds
+        if self._bite is not None:
+            self._bite.cancel()
+        self._bite = None if seconds is None else self._loop.after(seconds, self._starved)
+
+    def _starved(self) -> None:
+        bite = self._bite
+        self._from_pins()  # a rig that was late itself must not blame the board
+        if self._bite is bite:
+            self._reset(WATCHDOG)
+
+    # --- Pins -------------------------------------------------------------------------------------
+
+    def _from_pins(self) -> None:
+        *lines, self._lines = (self._lines + self._control.read()).split(b"\n")
+        for line in lines:
+            kind, *words = line.decode("ascii", "replace").split()
+            if kind == "P":
+                self._pin(int(words[0]), int(words[1]))
+            elif kind == "F" and self._watchdog_s is not None:
+                self._arm(self._watchdog_s)
+            elif kind == "W":
+                # One feeding in eight of the time-out is told: the rig waits that much longer.
+                self._arm(int(words[0]) * 1.125 / 1000)
+            elif kind == "U":
+                self._uart(words)
+            elif kind == "R":
+                self._reset(HARD)
+            elif kind == "H":
+                self._booted = True
+                self._feed_repl()
+
+    def _pin(self, number: int, level: int) -> None:
+        if number == self._wiring.trip and level:
+            self._loop.after(OPENING_S, self._open)
+
+    def _open(self) -> None:
+        if self.circuit.closed and self.board.profile == "gewu-breaker":
+            self._measure()
+            self.circuit.closed = False
+            self._measure()
+            self._show_contact()
+            self._opened(self.board.id, time.time_ns() // 1_000_000)
+
+    def _show_contact(self) -> None:
+        self._control.write(b"I %d %d\n" % (self._wiring.contact, self.circuit.closed))
+
+    def _uart(self, words: list[str]) -> None:
+        baud, bits, parity, stop = int(words[1]), int(words[2]), words[3], int(words[4])
+        if words[0] == "1":
+            self.port.baud, self.port.parity = baud, parity
+            self.port.bits = 1 + bits + (parity != "N") + stop
+        else:
+            self._meter_baud = baud
+
+    # --- Metering chip ----------------------------------------------------------------------------
+
+    def _measure(self) -> None:
+        now = self._loop.now()
+        self._meter.see(self.circuit.mains(now), now)
+
+    def _from_meter_line(self) -> None:
+        request = self._meter_line.read()
+        if self._meter_baud not in BAUDS:
+            return  # the chip hears noise at any other speed
+        self._measure()
+        answer = self._meter.receive(request, self._loop.now())
+        if answer:
+            # Request and answer take their time on the line, ten bits a character.
+            seconds = (len(request) + len(answer)) * 10 / self._meter_baud
+            self._loop.after(seconds, lambda: self._answer(answer))
+
+    def _answer(self, answer: bytes) -> None:
+        self._meter_line.write(answer)
+
+    # --- USB --------------------------------------------------------------------------------------
+
+    def _from_host(self) -> None:
+        self._relay.from_host(self._usb.read())
+        self._feed_repl()
+
+    def _feed_repl(self) -> None:
+        if self._pump is not None:
+            self._pump.cancel()
+            self._pump = None
+        state: State = "booting"
+        if self._booted:
+            state = "running" if self._console.interruptible else "prompt"
+        part = self._relay.to_board(state, self._loop.now())
+        if part:
+            self._relay.give_back(part[self._console.write(part) :])
+        if self._relay.waiting and self._booted:
+            self._pump = self._loop.after(0.005, self._feed_repl)
+
+    def _from_board(self) -> None:
+        data = self._console.read()
+        if data:
+            self._to_host(self._relay.to_host(data))
+
+    def _to_host(self, data: bytes) -> None:
+        self._output += data
+        self._empty_output()
+
+    def _empty_output(self) -> None:
+        now = self._loop.now()
+        sent = self._usb.write(bytes(self._output)) if self._output else 0
+        del self._output[:sent]
+        if sent or not self._output:
+            self._output_moved = now
+        elif now - self._output_moved > _DESERTED_S:
+            self._usb.discard_unread()
+            del self._output[:-1024]
+        del self._output[:-_USB_BACKLOG]
+        if self._drain is not None:
+            self._drain.cancel()
+        self._drain = self._loop.after(0.02, self._empty_output) if self._output else None

@@ -1,0 +1,70 @@
+"""The process of one board: MicroPython with its terminal, started, watched and ended by its id.
+
+The process leads a session of its own whose terminal the rig holds: when the rig dies, however it
+dies, the kernel hangs the terminal up and the board with it.
+"""
+
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+from hil_tests.rig.loop import Loop
+
+HEAP = "160k"  # what an ESP32 without PSRAM leaves to Python
+_BOARD = Path(__file__).resolve().parent / "board"
+# Whatever the rig ignores (a background job ignores Ctrl-C), a board must not.
+_DEFAULTS = (signal.SIGINT, signal.SIGHUP, signal.SIGTERM, signal.SIGPIPE, signal.SIGQUIT)
+
+
+class Process:
+    """At most one living process. `ended(status)` is called in the loop's thread, status as os.waitpid gives."""
+
+    def __init__(self, loop: Loop, interpreter: Path, ended: Callable[[int], None]) -> None:
+        self.pid: int | None = None
+        self._loop = loop
+        self._interpreter = interpreter
+        self._ended = ended
+        self._handle = -1
+
+    def start(self, terminal: str, environment: dict[str, str]) -> None:
+        """Boot the board with `terminal` as its standard files."""
+        path = str(self._interpreter)
+        self.pid = os.posix_spawn(
+            path,
+            [path, "-X", f"heapsize={HEAP}", "-i", str(_BOARD / "start.py")],
+            {"PATH": os.environ.get("PATH", os.defpath), "MICROPYPATH": str(_BOARD), **environment},
+            setsid=True,
+            setsigdef=_DEFAULTS,
+            setsigmask=(),
+            file_actions=[
+                # The first terminal that a session's leader opens becomes the session's.
+                (os.POSIX_SPAWN_OPEN, 0, terminal, os.O_RDWR, 0),
+                (os.POSIX_SPAWN_DUP2, 0, 1),
+                (os.POSIX_SPAWN_DUP2, 0, 2),
+            ],
+        )
+        self._handle = os.pidfd_open(self.pid)
+        self._loop.watch(self._handle, self._reap)
+
+    def kill(self) -> None:
+        """Cut its power. `ended` follows."""
+        if self.pid is not None:
+            signal.pidfd_send_signal(self._handle, signal.SIGKILL)
+
+    def close(self) -> None:
+        """End it for good, without a call of `ended`."""
+        if self.pid is not None:
+            self.kill()
+            self._forget()
+
+    def _reap(self) -> None:
+        self._ended(self._forget())
+
+    def _forget(self) -> int:
+        assert self.pid is not None
+        self._loop.unwatch(self._handle)
+        os.close(self._handle)
+        status = os.waitpid(self.pid, 0)[1]
+        self.pid = None
+        return status
