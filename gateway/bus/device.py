@@ -1,0 +1,144 @@
+"""One polled device as the gateway knows it: its latest values with age and marks, and whether it is there.
+
+Pure state; the bus's thread drives it and hands in the time (monotonic seconds, and a Moment for records).
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+from gateway.bus.schedule import PERIODS
+from gateway.bus.status import DeviceStatus
+from gateway.config.model import Device
+from gateway.records import Mark, OpenEvent, Reading, Value
+from gateway.rules.deadband import Deadband
+from gateway.rules.events import LOST, LOST_GRADE, MISMATCH, MISMATCH_GRADE, DeviceEvents, Moment, Out
+
+STALE_AFTER_PERIODS = 3
+STALE_AFTER_LEAST_S = 5.0
+"""A bus that is full reads alarms slower than their period; that alone makes no value stale."""
+LOST_AFTER_FAILURES = 3
+LOST_AFTER_S = 2.0
+
+
+@dataclass
+class _Latest:
+    value: Value
+    mark: Mark | None
+    since: float
+
+
+@dataclass
+class PolledDevice:
+    """A configured device. `online` is None until it answered or was given up for the first time."""
+
+    settings: Device
+    new_id: Callable[[], str]
+    online: bool | None = None
+    trouble: str | None = None
+    last_seen: int | None = None
+    first_reading: int | None = None
+    _latest: dict[str, _Latest] = field(default_factory=dict)
+    _failures: int = 0
+    _failing_since: float = 0.0
+    _fresh: set[str] = field(default_factory=set)
+    _told_stale: set[str] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        profile = self.settings.definition
+        self._deadband = Deadband(profile)
+        self._events = DeviceEvents(self.settings.id, self.settings.place, profile, self.new_id)
+        self._stale_after = {
+            name: max(STALE_AFTER_LEAST_S, STALE_AFTER_PERIODS * PERIODS[register.poll])
+            for name, register in profile.by_value.items()
+            if register.poll in PERIODS
+        }
+
+    @property
+    def called(self) -> str:
+        return f"{self.settings.id} (address {self.settings.address})"
+
+    def recall(self, open_events: Iterable[OpenEvent]) -> None:
+        """Take up the events that were open when the gateway last ran."""
+        self._events.recall(open_events)
+
+    def take(self, values: dict[str, Value], marks: dict[str, Mark], now: float, when: Moment) -> Out:
+        """Fresh values from the wire; returns the events they call for."""
+        for name, value in values.items():
+            self._latest[name] = _Latest(value, marks.get(name), now)
+        self._fresh.update(values)
+        self._told_stale.difference_update(values)
+        self.last_seen = when.at
+        self._failures = 0
+        return self._events.step(self.values(), self.marks(now), when)
+
+    def reading(self, now: float, when: Moment) -> Reading | None:
+        """What is worth sending of the values read since the last call, and of those that have grown stale."""
+        marks = self.marks(now)
+        stale = {name for name, mark in marks.items() if mark == "stale"} - self._told_stale
+        worth = self._deadband.worth({name: self._latest[name].value for name in self._fresh | stale}, marks, now)
+        self._told_stale |= stale
+        self._fresh.clear()
+        if not worth:
+            return None
+        self.first_reading = self.first_reading or when.at
+        return Reading(
+            device=self.settings.id,
+            at=when.at,
+            mono=when.mono,
+            clock=when.clock,
+            values=worth,
+            marks={name: marks[name] for name in worth if name in marks},
+        )
+
+    def unsent(self) -> None:
+        """The latest reading was refused by the store."""
+        self._deadband.forget()
+        self._told_stale.clear()
+
+    def back(self, when: Moment) -> Out:
+        """It answered as itself."""
+        self.online, self.trouble, self._failures, self.last_seen = True, None, 0, when.at
+        return [*self._events.clear(MISMATCH, when), *self._events.clear(LOST, when)]
+
+    def failed(self, sentence: str, now: float, when: Moment) -> Out:
+        """It gave no usable answer; from the third time in a row and two seconds on, it is lost."""
+        if self._failures == 0:
+            self._failing_since = now
+        self._failures += 1
+        self.trouble = sentence
+        if self._failures < LOST_AFTER_FAILURES or now - self._failing_since < LOST_AFTER_S:
+            return []
+        self.online = False
+        return self._events.raise_(LOST, LOST_GRADE, when)
+
+    def mismatched(self, sentence: str, when: Moment) -> Out:
+        """Something else answers at its address: none of its values is taken."""
+        self.online, self.trouble = False, sentence
+        return self._events.raise_(MISMATCH, MISMATCH_GRADE, when, {"trouble": sentence})
+
+    def values(self) -> dict[str, Value]:
+        return {name: latest.value for name, latest in self._latest.items()}
+
+    def marks(self, now: float) -> dict[str, Mark]:
+        """Bad as decoded; stale when the device is gone or the value has grown old."""
+        found: dict[str, Mark] = {}
+        for name, latest in self._latest.items():
+            if self.online is False or now - latest.since > self._stale_after.get(name, float("inf")):
+                found[name] = "stale"
+            elif latest.mark:
+                found[name] = latest.mark
+        return found
+
+    def status(self, now: float) -> DeviceStatus:
+        return DeviceStatus(
+            id=self.settings.id,
+            address=self.settings.address,
+            place=self.settings.place,
+            profile=self.settings.definition.name,
+            online=self.online,
+            last_seen=self.last_seen,
+            first_reading=self.first_reading,
+            values=self.values(),
+            marks=self.marks(now),
+            trouble=self.trouble,
+        )

@@ -1,0 +1,380 @@
+"""The thread of one bus: takes turns from the schedule, reads them off the line, and gives values, marks and
+events to the sink. It owns the port. It never touches another bus, and no trouble of its own bus ends it.
+"""
+
+import logging
+import threading
+import uuid
+from collections import Counter, deque
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import TypeVar
+
+from gateway.bus.contact import read_each, recognise
+from gateway.bus.device import PolledDevice
+from gateway.bus.planner import Request
+from gateway.bus.schedule import Schedule, Turn
+from gateway.bus.sink import Sink
+from gateway.bus.status import BusStatus
+from gateway.bus.transport import Line
+from gateway.bus.trouble import BusTrouble, PortTrouble, WrongDevice
+from gateway.bus.wire import Wire
+from gateway.clock import Clock
+from gateway.config.model import Bus
+from gateway.errors import DeviceRefused, StoreError, TryAgain
+from gateway.profile.decode import decode
+from gateway.records import Mark, OpenEvent, Value
+from gateway.rules.events import Moment, Out
+
+_log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+_FIRST_REOPEN_S = 0.25
+# A port that comes back is in use again within 5 s; half of that leaves room for the first answers.
+_LONGEST_REOPEN_S = 2.0
+_STORE_RETRY_S = 1.0
+_LOOK_S = 1.0  # how often ages and the port are looked at when nothing else is to do
+_BUSY = (5, 6)
+
+
+class BusPoller:
+    """Serves one `[[bus]]` in a thread of its own, from `start` until `request_stop` and `join`."""
+
+    def __init__(
+        self,
+        bus: Bus,
+        clock: Clock,
+        sink: Sink,
+        *,
+        new_id: Callable[[], str] = lambda: str(uuid.uuid4()),
+        connect: Callable[[Bus], Line] | None = None,
+    ) -> None:
+        self.name = bus.name
+        self._bus = bus
+        self._clock = clock
+        self._sink = sink
+        self._connect = connect or open_line
+        self._devices = [PolledDevice(device, new_id) for device in bus.device]
+        self._started = clock.monotonic()
+        wire = Wire(bus.baud, bus.parity, bus.stopbits)
+        self._schedule = Schedule([device.definition for device in bus.device], wire, self._started)
+        self._line: Line | None = None
+        self._trouble: str | None = None
+        self._reopen_at, self._reopen_wait = self._started, _FIRST_REOPEN_S
+        self._polls, self._errors, self._busy_s = 0, Counter[str](), 0.0
+        self._unsaved: deque[OpenEvent] = deque()
+        self._save_at = self._look_at = self._started
+        self._asked: deque[tuple[Future[object], Callable[[Line], object]]] = deque()
+        self._wake = threading.Event()
+        self._stopping = False
+        self._lock = threading.Lock()
+        self._thread = threading.Thread(target=self._run, name=f"bus {bus.name}", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def request_stop(self) -> None:
+        """Ask the thread to end after the exchange that is under way."""
+        self._stopping = True
+        self._wake.set()
+
+    def join(self, timeout: float | None = None) -> None:
+        if self._thread.ident is not None:
+            self._thread.join(timeout)
+
+    def alive(self) -> bool:
+        return self._thread.is_alive()
+
+    def ask(self, work: Callable[[Line], T]) -> Future[T]:
+        """Run `work` with the open line, before any other traffic, at the end of the exchange under way.
+
+        The future gets its result or error; TryAgain when the port is not open or the gateway stops. `work`
+        runs in the bus's thread and must be short: alarms wait for it.
+        """
+        future: Future[T] = Future()
+        self._asked.append((future, work))  # type: ignore[arg-type]
+        self._wake.set()
+        return future
+
+    def status(self) -> BusStatus:
+        """What the bus does and knows now; may be called by any thread."""
+        now = self._clock.monotonic()
+        with self._lock:
+            line, elapsed = self._line, max(now - self._started, 0.001)
+            return BusStatus(
+                name=self.name,
+                port=self._bus.port,
+                baud=self._bus.baud,
+                open=line is not None,
+                polls=self._polls,
+                errors=dict(self._errors),
+                utilisation=round((self._busy_s + (line.busy_s if line else 0.0)) / elapsed, 4),
+                trouble=self._trouble,
+                devices=[device.status(now) for device in self._devices],
+            )
+
+    # --- the thread ------------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        try:
+            self._recall()
+            while not self._stopping:
+                self._step()
+        except Exception:
+            _log.exception("bus %s: its thread ends on a fault of the program", self.name)
+        finally:
+            self._close()
+            self._refuse_asked("the gateway is stopping")
+
+    def _recall(self) -> None:
+        while not self._stopping:
+            try:
+                known = self._sink.open_events()
+                break
+            except StoreError as error:
+                _log.warning("bus %s: waits for the store: %s", self.name, error)
+                self._sleep(_STORE_RETRY_S)
+        else:
+            return
+        for device in self._devices:
+            device.recall(known)
+
+    def _step(self) -> None:
+        now = self._clock.monotonic()
+        if self._line is None and now >= self._reopen_at:
+            self._open()
+        self._answer_asked()
+        self._save()
+        if now >= self._look_at:
+            self._look(now)
+        turn = self._schedule.next(now) if self._line is not None else self._reopen_at
+        if isinstance(turn, Turn):
+            self._take(turn)
+        else:
+            self._sleep(min(turn, self._look_at) - now)
+
+    def _sleep(self, seconds: float) -> None:
+        if seconds > 0 and not self._stopping:
+            self._clock.wait(self._wake, seconds)
+        self._wake.clear()
+
+    def _moment(self) -> Moment:
+        return Moment(self._clock.wall_ms(), self._clock.mono_ms(), self._clock.state())
+
+    def _look(self, now: float) -> None:
+        """Once a second: values grow old, and without a port nobody can be reached."""
+        self._look_at = now + _LOOK_S
+        for device in self._devices:
+            if self._line is None:
+                self._missed(device, self._trouble or "the port is closed", now)
+            self._send(device)
+
+    # --- the port --------------------------------------------------------------------------------
+
+    def _open(self) -> None:
+        now = self._clock.monotonic()
+        try:
+            line = self._connect(self._bus)
+        except PortTrouble as error:
+            if self._trouble is None:
+                _log.warning("bus %s: %s", self.name, error)
+            with self._lock:
+                self._trouble = str(error)
+            self._reopen_at = now + self._reopen_wait
+            self._reopen_wait = min(self._reopen_wait * 2, _LONGEST_REOPEN_S)
+            return
+        if self._trouble is not None:
+            _log.warning("bus %s: the port %s is open again", self.name, self._bus.port)
+        with self._lock:
+            self._line, self._trouble = line, None
+        self._reopen_wait = _FIRST_REOPEN_S
+        self._schedule.restart(now)
+
+    def _close(self) -> None:
+        with self._lock:
+            if self._line is not None:
+                self._busy_s += self._line.busy_s
+                self._line.close()
+                self._line = None
+
+    def _port_gone(self, error: PortTrouble) -> None:
+        _log.warning("bus %s: %s", self.name, error)
+        self._close()
+        with self._lock:
+            self._trouble = str(error)
+            self._errors[error.cause] += 1
+        self._reopen_at = self._clock.monotonic() + self._reopen_wait
+
+    # --- a turn ----------------------------------------------------------------------------------
+
+    def _take(self, turn: Turn) -> None:
+        device, line = self._devices[turn.device], self._line
+        assert line is not None  # the schedule is asked only while the port is open
+        before = self._clock.monotonic()
+        try:
+            if turn.contact:
+                self._contact(turn.device, device, line, before)
+                return
+            for request in turn.requests:
+                self._answer_asked()
+                if self._line is None or self._stopping:
+                    return
+                self._read(turn.device, device, line, request)
+        except BusTrouble as error:
+            self._failed(turn.device, error, self._clock.monotonic() - before)
+            return
+        except PortTrouble as error:
+            self._port_gone(error)
+            return
+        finally:
+            self._send(device)
+        now = self._clock.monotonic()
+        self._schedule.answered(turn, now, now - before)
+
+    def _contact(self, index: int, device: PolledDevice, line: Line, before: float) -> None:
+        self._count()
+        was_known, was_online = device.online is not None, device.online
+        try:
+            recognise(line, device.settings.address, device.settings.definition)
+        except WrongDevice as error:
+            if device.trouble != str(error):
+                _log.warning("%s", error)
+            with self._lock:
+                records = device.mismatched(str(error), self._moment())
+            self._keep(records)
+            self._schedule.lost(index)
+            self._schedule.failed(index, self._clock.monotonic(), self._clock.monotonic() - before)
+            return
+        with self._lock:
+            records = device.back(self._moment())
+        if was_known and not was_online:
+            _log.warning("bus %s: %s is back", self.name, device.called)
+        self._keep(records)
+        self._schedule.contacted(index, self._clock.monotonic())
+
+    def _read(self, index: int, device: PolledDevice, line: Line, request: Request) -> None:
+        self._count()
+        unit, values, marks = device.settings.address, dict[str, Value](), dict[str, Mark]()
+        try:
+            words = line.read(unit, request.kind, request.address, request.count)
+            for register in request.registers:
+                start = register.address - request.address
+                found, wrong = decode(register, words[start : start + register.size])
+                values |= found
+                marks |= wrong
+        except DeviceRefused as refusal:
+            self._refused(index, device, line, request, refusal)
+            return
+        with self._lock:
+            records = device.take(values, marks, self._clock.monotonic(), self._moment())
+        self._keep(records)
+
+    def _refused(self, index: int, device: PolledDevice, line: Line, request: Request, refusal: DeviceRefused) -> None:
+        """Find out once which register the device does not have, or that it lets no gap be read through."""
+        self._error("exception")
+        if refusal.code in _BUSY:
+            return
+        answers = read_each(
+            line, device.settings.address, request.kind, request.address, request.count, request.registers
+        )
+        missing = [register.name for register, raw in answers if isinstance(raw, DeviceRefused)]
+        if missing:
+            _log.warning("%s It is polled without %s.", refusal, ", ".join(missing))
+            self._schedule.exclude(index, missing)
+        else:
+            self._schedule.keep_gaps(index)
+
+    def _failed(self, index: int, error: BusTrouble, spent: float) -> None:
+        now = self._clock.monotonic()
+        self._error(error.cause)
+        self._schedule.failed(index, now, spent)
+        if self._missed(self._devices[index], str(error), now):
+            self._schedule.lost(index)
+
+    def _missed(self, device: PolledDevice, sentence: str, now: float) -> bool:
+        """Count a failure; True when the device is lost now."""
+        with self._lock:
+            was_online = device.online
+            records = device.failed(sentence, now, self._moment())
+        if device.online is False and was_online is not False:
+            _log.warning("bus %s: %s is lost: %s", self.name, device.called, sentence)
+        self._keep(records)
+        return device.online is False
+
+    def _count(self) -> None:
+        with self._lock:
+            self._polls += 1
+
+    def _error(self, cause: str) -> None:
+        with self._lock:
+            self._errors[cause] += 1
+
+    # --- to the sink -----------------------------------------------------------------------------
+
+    def _send(self, device: PolledDevice) -> None:
+        with self._lock:
+            reading = device.reading(self._clock.monotonic(), self._moment())
+        if reading is None:
+            return
+        try:
+            self._sink.reading(reading)
+        except StoreError as error:
+            device.unsent()
+            _log.warning("bus %s: a reading of %s could not be kept: %s", self.name, device.called, error)
+
+    def _keep(self, records: Out) -> None:
+        self._unsaved.extend(records)
+        self._save(now_or_later=not records)
+
+    def _save(self, now_or_later: bool = True) -> None:
+        """Commit what has happened, in order; what the store cannot take now is kept and tried again."""
+        if now_or_later and self._clock.monotonic() < self._save_at:
+            return
+        while self._unsaved:
+            record = self._unsaved[0]
+            try:
+                self._sink.event(record.event, record.key)
+            except StoreError as error:
+                _log.error("bus %s: the event %s waits for the store: %s", self.name, record.event.kind, error)
+                self._save_at = self._clock.monotonic() + _STORE_RETRY_S
+                return
+            self._unsaved.popleft()
+
+    # --- what others ask -------------------------------------------------------------------------
+
+    def _answer_asked(self) -> None:
+        while self._asked:
+            line = self._line
+            if line is None:
+                self._refuse_asked(self._trouble or "the port is not open")
+                return
+            future, work = self._asked.popleft()
+            if not future.set_running_or_notify_cancel():
+                continue
+            try:
+                self._count()
+                future.set_result(work(line))
+            except Exception as error:
+                future.set_exception(error)
+                self._after_asked(error)
+
+    def _after_asked(self, error: Exception) -> None:
+        if isinstance(error, PortTrouble):
+            self._port_gone(error)
+        elif isinstance(error, BusTrouble):
+            self._error(error.cause)
+            for index, device in enumerate(self._devices):
+                if device.settings.address == error.address:
+                    # Its answer may still come: ask it who it is before its values are taken again.
+                    self._schedule.failed(index, self._clock.monotonic(), 0.0)
+
+    def _refuse_asked(self, why: str) -> None:
+        while self._asked:
+            future, _ = self._asked.popleft()
+            if future.set_running_or_notify_cancel():
+                future.set_exception(TryAgain(f"Bus {self.name} cannot be used now: {why}"))
+
+
+def open_line(bus: Bus) -> Line:
+    """The line of a configured bus, opened; PortTrouble when that is not possible now."""
+    return Line(bus.name, bus.port, Wire(bus.baud, bus.parity, bus.stopbits), bus.timeout)

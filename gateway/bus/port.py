@@ -1,0 +1,155 @@
+"""One serial port, opened for this process alone, that reads whole Modbus frames and keeps the silences.
+
+minimalmodbus drives it as if it were a plain pyserial object. It never interprets registers. What it adds:
+an exception answer ends a read at once instead of at its time-out, a time-out counts from the request and
+grows with the length of the answer, and after a failure the line is listened to until it is quiet.
+"""
+
+import errno
+import os
+import termios
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import serial
+
+from gateway.bus.trouble import PortTrouble
+from gateway.bus.wire import ANSWER_BYTES, Wire
+
+# pyserial blocks for at most this long at a time. Its time-out is set once, for changing it talks to the driver.
+_SLICE_S = 0.02
+_WRITE_TIMEOUT_S = 2.0
+_LONGEST_FRAME = 256
+# USB adapters and schedulers hold bytes back for a while; FTDI's latency timer is 16 ms.
+_SLACK_S = 0.05
+_LONGEST_BABBLE_S = 0.5
+
+Clock = Callable[[], float]
+
+
+class FramedPort:
+    """What minimalmodbus needs of a serial port (open, close, read, write, ...), with frames in mind.
+
+    `patience` is how long, in seconds, a device may take before it begins its answer.
+    """
+
+    def __init__(self, path: str, wire: Wire, patience: float, monotonic: Clock = time.monotonic) -> None:
+        self.port = path
+        self.baudrate = wire.baud
+        self.timeout = patience
+        self.frame = b""  # the latest answer as it came, for telling what was wrong with it
+        self._wire = wire
+        self._now = monotonic
+        self._busy_until = 0.0
+        self._line = _open(path, wire)
+
+    @property
+    def is_open(self) -> bool:
+        return bool(self._line.is_open)
+
+    def open(self) -> None:
+        """minimalmodbus calls this on a closed port; the owner opens a new FramedPort instead."""
+        raise PortTrouble(f"The port {self.port} is closed.")
+
+    def close(self) -> None:
+        self._line.close()
+
+    def reset_input_buffer(self) -> None:
+        self._line.reset_input_buffer()
+
+    def reset_output_buffer(self) -> None:
+        self._line.reset_output_buffer()
+
+    def flush(self) -> None:
+        self._line.flush()
+
+    def write(self, frame: bytes) -> int:
+        """Send a request, after the silence that must precede it and with nothing old left to read."""
+        wait = self._busy_until - self._now()
+        if wait > 0:
+            time.sleep(wait)
+            self._line.reset_input_buffer()
+        self.frame = b""
+        # Written is not sent: the time-out of the answer starts when the last bit has left.
+        self._busy_until = self._now() + len(frame) * self._wire.t_char + self._wire.silence
+        self._line.write(frame)
+        return len(frame)
+
+    def read(self, size: int) -> bytes:
+        """Up to `size` bytes of the answer: fewer for an exception, or when the device stops in between."""
+        head = self._take(min(size, ANSWER_BYTES), max(self._busy_until, self._now()) + self.timeout)
+        short = len(head) < ANSWER_BYTES or head[1] & 0x80
+        self.frame = head if short else head + self._rest(size - len(head))
+        self._busy_until = self._now() + self._wire.silence
+        return self.frame
+
+    def read_on(self, count: int) -> bytes:
+        """`count` more bytes of the answer that is being read, for frames that tell their length inside."""
+        more = self._rest(count)
+        self.frame += more
+        self._busy_until = self._now() + self._wire.silence
+        return more
+
+    def quieten(self) -> None:
+        """Listen until nothing has come for a silence, so that the rest of a wrong answer is not the next one."""
+        give_up = self._now() + _LONGEST_BABBLE_S
+        while self._now() < give_up and self._line.read(_LONGEST_FRAME):
+            pass
+        self._busy_until = self._now() + self._wire.silence
+
+    def _rest(self, count: int) -> bytes:
+        return self._take(count, self._now() + count * self._wire.t_char * 1.5 + _SLACK_S) if count > 0 else b""
+
+    def _take(self, count: int, deadline: float) -> bytes:
+        # Up to ANSWER_BYTES characters travel after the device has begun
+        deadline += ANSWER_BYTES * self._wire.t_char
+        taken = self._line.read(count)
+        while len(taken) < count and self._now() < deadline:
+            taken += self._line.read(count - len(taken))
+        return bytes(taken)
+
+
+def _open(path: str, wire: Wire) -> serial.Serial:
+    try:
+        opened: serial.Serial = serial.serial_for_url(
+            path,
+            baudrate=wire.baud,
+            bytesize=serial.EIGHTBITS,
+            parity=wire.parity,
+            stopbits=wire.stopbits,
+            timeout=_SLICE_S,
+            write_timeout=_WRITE_TIMEOUT_S,
+            # None where there is no device file to lock
+            exclusive=None if "://" in path else True,
+        )
+        return opened
+    except (OSError, ValueError, termios.error) as error:
+        raise PortTrouble(_why_not(path, error)) from error
+
+
+def _why_not(path: str, error: Exception) -> str:
+    number = getattr(error, "errno", None)
+    if "://" in path:
+        return f"The port {path} cannot be reached ({error}); check the serial server's power, host and port."
+    if not Path(path).exists():
+        return f"The port {path} does not exist; plug the adapter in, or correct the port (see ls /dev/serial/by-id)."
+    if number in (errno.EAGAIN, errno.EBUSY):
+        by = holders(path)
+        return f"The port {path} is in use by {by or 'another program'}; stop that first, or go through it."
+    if number == errno.EACCES:
+        return f"This user may not open the port {path}; add the user to the group dialout and log in again."
+    return f"The port {path} cannot be opened as a serial port: {error}."
+
+
+def holders(path: str) -> str:
+    """Who has `path` open, such as "minicom (process 812)", as far as this user may see; else empty."""
+    real = os.path.realpath(path)
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            if any(str(link.readlink()) == real for link in (process / "fd").iterdir()):
+                found.append(f"{(process / 'comm').read_text().strip()} (process {process.name})")
+        except OSError:
+            continue  # it ended while we looked, or belongs to another user
+    return ", ".join(sorted(found))

@@ -1,0 +1,63 @@
+"""Reading `gewu.toml`: from the file to a checked Config, or to one sentence for each mistake."""
+
+from pathlib import Path
+from typing import Any
+
+from gateway import tomlfile
+from gateway.config import checks
+from gateway.config.model import Config
+from gateway.errors import ConfigurationError
+from gateway.profile import load as load_profile
+
+_FILES = ("ca", "cert", "key", "password_file")
+
+
+def load(path: Path) -> Config:
+    """The configuration in `path`, with paths made absolute and each device's profile read.
+
+    Raises ConfigurationError; its message has one line for each mistake, naming file, key, what is wrong and
+    what would be right.
+    """
+    path = Path(path)
+    folder = path.resolve().parent
+    raw = tomlfile.read(path)
+    for section in ("bus", "uplink"):
+        for index, row in tomlfile.rows(raw, section):
+            row.setdefault("name", f"{section}{index + 1}")
+    config, wrong = tomlfile.check(Config, raw)
+    tomlfile.refuse(path, [*wrong, *checks.sentences(raw, folder)])
+    _absolute(raw, folder)
+    config, wrong = tomlfile.check(Config, raw)
+    if config is None:
+        raise ConfigurationError("\n".join(wrong))
+    for bus in config.bus:
+        for device in bus.device:
+            device.defined(load_profile(device.profile, folder))
+    return config
+
+
+def notices(config: Config) -> list[str]:
+    """Sentences about what is configured but not served by this version; none of them is an error."""
+    cameras = [
+        f'The camera "{camera.id}" is configured, but this version does not look through cameras yet.'
+        for camera in config.camera
+    ]
+    patrols = [
+        f'The patrol "{patrol.name}" is configured, but this version does not go on patrols yet.'
+        for patrol in config.patrol
+    ]
+    quiet = [
+        f'The bus "{bus.name}" has no devices, so nothing is read from it.' for bus in config.bus if not bus.device
+    ]
+    return [*cameras, *patrols, *quiet]
+
+
+def _absolute(raw: dict[str, Any], folder: Path) -> None:
+    """Relative files are those beside the configuration, wherever the program was started."""
+    gateway = raw["gateway"]
+    if "data_dir" in gateway:
+        gateway["data_dir"] = str(folder / gateway["data_dir"])
+    for _, uplink in tomlfile.rows(raw, "uplink"):
+        for key in _FILES:
+            if key in uplink:
+                uplink[key] = str(folder / uplink[key])

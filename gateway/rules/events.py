@@ -1,0 +1,146 @@
+"""Readings into events, by the profile's rules: a pure state machine for one device.
+
+Raising and clearing are two records with one id. Occurrences are told apart by the rule's counter, so a
+restart neither repeats nor forgets one, and an occurrence that came and went between two looks is reported
+all the same: as the first rule that names this counter, for which of them it was nobody knows any more.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+
+import msgspec
+
+from gateway.profile import EventRule, Profile
+from gateway.records import ClockState, Event, Mark, OpenEvent, Value
+
+LOST = "device.lost"
+MISMATCH = "device.mismatch"
+LOST_GRADE = 4
+MISMATCH_GRADE = 3
+# What each type of counter counts to before it starts again from 0.
+_WRAPS = {"u16": 1 << 16, "u32": 1 << 32, "u64": 1 << 64}
+
+
+@dataclass(frozen=True)
+class Moment:
+    """When something was seen: Unix and monotonic milliseconds, and what the clock is worth."""
+
+    at: int
+    mono: int
+    clock: ClockState
+
+
+Out = list[OpenEvent]
+"""Records in order, each with the key of its occurrence (`event.cleared` is None in the one that raises)."""
+
+
+@dataclass
+class DeviceEvents:
+    """The open events of one device. `open_` holds those that were open before a restart."""
+
+    device: str
+    place: str
+    profile: Profile
+    new_id: Callable[[], str]
+    open_: dict[str, OpenEvent] = field(default_factory=dict)
+    _counted: dict[str, int] = field(default_factory=dict)
+
+    def recall(self, open_events: Iterable[OpenEvent]) -> None:
+        """Take up this device's events that were open when the gateway last ran."""
+        for known in open_events:
+            if known.event.device == self.device:
+                self.open_[known.event.kind] = known
+        for rule in self.profile.events:
+            known_key = self.open_[rule.kind].key if rule.kind in self.open_ else ""
+            if rule.counter and known_key.isdecimal():
+                self._counted[rule.counter] = int(known_key)
+
+    def step(self, values: Mapping[str, Value], marks: Mapping[str, Mark], when: Moment) -> Out:
+        """The records that the latest `values` call for; values with a mark prove nothing and are passed over."""
+        good = {name: value for name, value in values.items() if name not in marks}
+        records: Out = []
+        missed = self._missed(good)
+        for rule in self.profile.events:
+            if rule.when in good and (rule.counter is None or rule.counter in good):
+                records += self._rule(rule, good, when)
+        over = [record for record in records if record.event.cleared is not None]
+        for rule, first, count in missed:
+            over += self._came_and_went(rule, first, count, good, when)
+        return over + [record for record in records if record.event.cleared is None]
+
+    def raise_(self, kind: str, grade: int, when: Moment, values: Mapping[str, Value] | None = None) -> Out:
+        """Raise an event that no register tells of (device.lost, device.mismatch); nothing when it is open."""
+        if kind in self.open_:
+            return []
+        return [self._raise(kind, grade, when.at, when, dict(values or {}), "")]
+
+    def clear(self, kind: str, when: Moment) -> Out:
+        """Clear the open event of `kind`; nothing when none is open."""
+        return [self._clear(kind, when.at, when)] if kind in self.open_ else []
+
+    def _rule(self, rule: EventRule, good: Mapping[str, Value], when: Moment) -> Out:
+        key = str(good[rule.counter]) if rule.counter else ""
+        known = self.open_.get(rule.kind)
+        if not _equal(good[rule.when], rule.equals):
+            return self.clear(rule.kind, when)
+        if known and known.key == key:
+            return []
+        age = good.get(rule.age) if rule.age else None
+        raised = when.at - round(age) if isinstance(age, int | float) else when.at
+        records = [self._clear(rule.kind, max(raised, known.event.raised), when)] if known else []
+        carried = {name: good[name] for name in rule.values if name in good}
+        return [*records, self._raise(rule.kind, rule.grade, raised, when, carried, key)]
+
+    def _missed(self, good: Mapping[str, Value]) -> list[tuple[EventRule, int, int]]:
+        """Rules with (first counter, count) of occurrences since the last look that cannot be seen any more."""
+        found = []
+        for counter in dict.fromkeys(rule.counter for rule in self.profile.events if rule.counter):
+            now = good.get(counter)
+            rules = [rule for rule in self.profile.events if rule.counter == counter]
+            if not isinstance(now, int) or any(rule.when not in good for rule in rules):
+                continue
+            wrap = _WRAPS.get(self.profile.by_value[counter].type, 1 << 64)
+            before = self._counted.get(counter, now)
+            self._counted[counter] = now
+            count = (now - before) % wrap
+            if count >= wrap // 2:
+                continue  # it went back: another board, or one whose memory was erased
+            visible = any(_equal(good[rule.when], rule.equals) for rule in rules)
+            unseen = count - visible
+            if unseen > 0:
+                found.append((rules[0], (before + 1) % wrap, unseen))
+        return found
+
+    def _came_and_went(self, rule: EventRule, first: int, count: int, good: Mapping[str, Value], when: Moment) -> Out:
+        carried: dict[str, Value] = {name: good[name] for name in rule.values if name in good}
+        event = self._event(rule.kind, rule.grade, when.at, when, carried | {"unseen": count})
+        gone = msgspec.structs.replace(event, cleared=when.at)
+        return [OpenEvent(event=event, key=str(first)), OpenEvent(event=gone, key=str(first))]
+
+    def _raise(self, kind: str, grade: int, raised: int, when: Moment, values: dict[str, Value], key: str) -> OpenEvent:
+        self.open_[kind] = OpenEvent(event=self._event(kind, grade, raised, when, values), key=key)
+        return self.open_[kind]
+
+    def _clear(self, kind: str, cleared: int, when: Moment) -> OpenEvent:
+        known = self.open_.pop(kind)
+        event = msgspec.structs.replace(known.event, cleared=cleared, mono=when.mono, clock=when.clock)
+        return OpenEvent(event=event, key=known.key)
+
+    def _event(self, kind: str, grade: int, raised: int, when: Moment, values: dict[str, Value]) -> Event:
+        return Event(
+            id=self.new_id(),
+            kind=kind,
+            grade=grade,
+            device=self.device,
+            place=self.place,
+            raised=raised,
+            cleared=None,
+            mono=when.mono,
+            clock=when.clock,
+            values=values,
+        )
+
+
+def _equal(value: Value, wanted: Value) -> bool:
+    # True equals 1 in Python, and a rule that waits for 1 must not take a boolean for it
+    return isinstance(value, bool) == isinstance(wanted, bool) and value == wanted
