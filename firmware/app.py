@@ -1,0 +1,165 @@
+"""Puts the parts of the board together and runs them: the map of the firmware, and its one loop.
+
+The loop waits on the bus, then lets each part take one short step; nothing in it waits. While an answer to the
+bus is due only the bus runs. A part that raises is reported on USB and misses its heartbeat, the others go on,
+and a part that stays silent lets the watchdog restart the board. Ctrl-C ends the loop and gives the REPL.
+"""
+
+import gc
+import select
+import sys
+from time import ticks_ms, ticks_us
+
+import settings as settings_slots
+import table
+from bl0942 import Bl0942
+from board import SERVICE_MS, Board
+from breaker import Breaker
+from heartbeat import TIMEOUT_MS, Heartbeat
+from live import Live
+from memory import Memory
+from micropython import const
+from modbus import Slave
+from panel import Panel
+from registers import Bank
+from report import Report
+from sensor import Sensor, Waiting
+from version import VERSION
+
+_SLEEP_MS = const(20)  # longest wait; bytes of the bus end it at once
+
+# The parts that must beat, by number.
+_BUS, _METER, _ROLE, _REPORT = const(0), const(1), const(2), const(3)
+
+
+def character_us(settings) -> int:
+    """Wire time of one character, rounded up: start, 8 data, parity, stop bits."""
+    bits = 9 + settings.stopbits + (0 if settings.parity == "N" else 1)
+    return (bits * 1_000_000 + settings.baud - 1) // settings.baud
+
+
+def open_board(settings):
+    """The board with its pins; wrong pin numbers make it a board without settings."""
+    try:
+        return settings, Board(settings.pins)
+    except (ValueError, KeyError) as error:
+        fallback = settings_slots.Settings()
+        fallback.trouble = "pins: %s" % error
+        return fallback, Board({})
+
+
+class App:
+    """One running board. Construction opens everything, `run` never returns but for Ctrl-C."""
+
+    def __init__(self) -> None:
+        now = ticks_ms()
+        settings, board = open_board(settings_slots.load())
+        bank = Bank(table.BREAKER if settings.role == "breaker" else table.SENSOR)
+        memory = Memory(now)
+        live = Live(bank, settings, memory.boots, board.reset_cause(), now)
+        self.board = board
+        self.memory = memory
+        self.live = live
+        self.panel = Panel(board, bank, now)
+        self.poll = select.poll()
+        self._start_bus(settings, bank)
+        self._start_role(settings, now)
+        self._start_report(settings, bank, now)
+        beats = 4 if self.meter else 3  # without settings there is no meter to wait for
+        self.heart = Heartbeat(board.watchdog(TIMEOUT_MS), beats, now)
+        self._number = (_BUS, _METER, _ROLE, _REPORT) if self.meter else (0, -1, 1, 2)
+        # Bound once: to bind a method at each turn would fill the heap.
+        self._steps = (
+            self.bus.step,
+            self.meter.step if self.meter else None,
+            self.role.step,
+            self._light,
+            self.report.step,
+            self.memory.step,
+        )
+
+    def _start_bus(self, settings, bank) -> None:
+        uart = self.board.bus_uart(settings.baud, settings.parity, settings.stopbits)
+        self.poll.register(uart, select.POLLIN)
+        name = bank.name if settings.configured else b"gewu-unconfigured"
+        objects = {0: bank.vendor, 1: name, 2: VERSION, 4: name, 5: bank.model, 0x80: settings.serial}
+        self.bus = Slave(
+            uart,
+            self.board.bus_de,
+            bank,
+            settings.address,
+            character_us(settings),
+            objects,
+            self.panel.written,
+            ticks_us(),
+        )
+
+    def _start_role(self, settings, now: int) -> None:
+        if not settings.configured:
+            self.meter = None
+            self.role = Waiting(self.live)
+            return
+        uart = self.board.meter_uart(settings.meter_baud)
+        self.poll.register(uart, select.POLLIN)
+        self.meter = Bl0942(uart, settings.shunt_uohm, settings.divider, now)
+        self.meter.energy = self.memory.energy
+        if settings.role == "breaker":
+            self.role = Breaker(self.board, settings, self.meter, self.memory, self.live, now)
+        else:
+            self.role = Sensor(settings, self.meter, self.memory, self.live, now)
+
+    def _start_report(self, settings, bank, now: int) -> None:
+        taker = select.poll()
+        taker.register(sys.stdout, select.POLLOUT)
+
+        def writable() -> bool:
+            for _ in taker.ipoll(0):
+                return True
+            return False
+
+        self.report = Report(sys.stdout.buffer, writable, gc.collect, bank, settings, now)
+
+    def _guarded(self, number: int, step, now: int) -> None:
+        try:
+            step(now)
+            if number >= 0:
+                self.heart.beat(number)
+        except Exception as error:
+            # Said on USB and paid for with a missed heartbeat: protection must go on meanwhile.
+            self.report.trouble = "%s %s" % (type(error).__name__, error)
+
+    def _light(self, now: int) -> None:
+        self.live.running(self.bus, now)
+        self.panel.step(now, self.role.alarms, self.role.attention)
+
+    def turn(self) -> None:
+        """One turn of the loop."""
+        for _ in self.poll.ipoll(self.bus.wait_ms(ticks_us(), _SLEEP_MS)):
+            pass
+        bus, meter, role, report = self._number
+        bus_step, meter_step, role_step, light, report_step, memory_step = self._steps
+        self._guarded(bus, bus_step, ticks_us())
+        if self.bus.answer:
+            return
+        now = ticks_ms()
+        if meter_step:
+            self._guarded(meter, meter_step, now)
+        self._guarded(role, role_step, now)
+        self._guarded(-1, light, now)
+        self._guarded(report, report_step, now)
+        self._guarded(-1, memory_step, now)
+        self.heart.step(now)
+
+    def run(self) -> None:
+        gc.collect()
+        try:
+            while True:
+                self.turn()
+        except KeyboardInterrupt:
+            # The watchdog cannot be stopped: it gets longer, so that service ends in a protecting board.
+            self.board.watchdog(SERVICE_MS).feed()
+            print("Gewu stopped by Ctrl-C: nothing protects now. machine.reset() starts it again.")
+
+
+def main() -> None:
+    App().run()

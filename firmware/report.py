@@ -1,0 +1,133 @@
+"""One line of JSON a second on USB: every readable value of the profile under its name, in its unit.
+
+    {"v":1,"seq":7,"profile":"gewu-breaker","serial":"GW-000001","role":"breaker","address":1,"values":{...},"crc":"0a1b2c3d"}
+
+`crc` is the CRC-32 of the bytes of the line before `,"crc"`. `trouble`, before `values`, is there when something
+is wrong. A line is made a few values at a time and leaves in small pieces, only while the host takes them: it
+never holds up protection, and a host that does not read costs whole lines, never parts of one.
+"""
+
+from binascii import crc32
+from time import ticks_diff
+
+from micropython import const
+from registers import COIL, DISCRETE
+
+VERSION = const(1)
+_EVERY_MS = const(1000)
+_FIELDS = const(4)  # values a step
+_PIECE = const(64)  # bytes a step
+_LINE = const(1536)
+
+# How a field is written, as table.py has it; a tuple instead are the names of its bits.
+UNSIGNED = const(0)
+SIGNED = const(1)
+TEXT = const(2)
+BOOLEAN = const(3)
+_DECIMALS = ("%s%d", "%s%d.%01d", "%s%d.%02d", "%s%d.%03d")
+
+
+def decimal(raw: int, places: int) -> str:
+    """raw / 10**places, exactly."""
+    sign = "-" if raw < 0 else ""
+    raw = abs(raw)
+    if places == 0:
+        return _DECIMALS[0] % (sign, raw)
+    return _DECIMALS[places] % (sign, raw // 10**places, raw % 10**places)
+
+
+def render(bank, field) -> str:
+    """One field of the table as JSON members."""
+    name, kind, address, words, form, places, _low, _high = field
+    cells = bank.cells[kind]
+    title = name.decode()
+    if kind == COIL or kind == DISCRETE:
+        return '"%s":%s' % (title, "true" if cells[address] else "false")
+    raw = 0
+    for index in range(words if form != TEXT else 0):
+        raw = raw << 16 | cells[address + index]
+    if form == TEXT:
+        text = bytes([cells[address + index // 2] >> (0 if index & 1 else 8) & 0xFF for index in range(2 * words)])
+        return '"%s":"%s"' % (title, text.rstrip(b"\0").decode())
+    if isinstance(form, tuple):
+        members = ['"%s":%s' % (bit.decode(), "true" if raw >> number & 1 else "false") for number, bit in form]
+        return ",".join(members)
+    if form == SIGNED and raw >> (16 * words - 1):
+        raw -= 1 << 16 * words
+    return '"%s":%s' % (title, decimal(raw, places))
+
+
+class Report:
+    """`out` takes bytes, `writable()` says whether it would without waiting, `collect()` cleans the heap."""
+
+    def __init__(self, out, writable, collect, bank, settings, now: int) -> None:
+        self.out = out
+        self.writable = writable
+        self.collect = collect
+        self.bank = bank
+        self.settings = settings
+        self.trouble = settings.trouble
+        self.seq = 0
+        self._line = bytearray(_LINE)
+        self._view = memoryview(self._line)
+        self._size = 0
+        self._sent = 0
+        self._field = -1  # next to be written; -1: no line is being made
+        self._began = now
+
+    def step(self, now: int) -> None:
+        if self._size and self._field < 0:
+            self._send()
+        elif self._field >= 0:
+            self._fields()
+        elif ticks_diff(now, self._began) >= _EVERY_MS:
+            self._began = now
+            self._head()
+
+    def _put(self, text: str) -> None:
+        data = text.encode()
+        self._line[self._size : self._size + len(data)] = data
+        self._size += len(data)
+
+    def _head(self) -> None:
+        self.seq += 1
+        settings = self.settings
+        self._size = 0
+        self._sent = 0
+        self._field = 0
+        self._put(
+            '{"v":%d,"seq":%d,"profile":"%s","serial":"%s","role":"%s","address":%d'
+            % (
+                VERSION,
+                self.seq,
+                self.bank.name.decode(),
+                settings.serial.decode(),
+                settings.role if settings.configured else "none",
+                settings.address,
+            )
+        )
+        if self.trouble:
+            self._put(',"trouble":"%s"' % self.trouble.replace("\\", "/").replace('"', "'")[:80])
+        self._put(',"values":{')
+
+    def _fields(self) -> None:
+        fields = self.bank.fields
+        for _ in range(_FIELDS):
+            if self._field < len(fields):
+                self._put(("," if self._field else "") + render(self.bank, fields[self._field]))
+                self._field += 1
+        if self._field == len(fields):
+            self._put("}")
+            self._put(',"crc":"%08x"}\n' % (crc32(self._view[: self._size]) & 0xFFFFFFFF))
+            self._field = -1
+            self.collect()
+
+    def _send(self) -> None:
+        if not self.writable():
+            return
+        end = min(self._sent + _PIECE, self._size)
+        self.out.write(self._view[self._sent : end])
+        self._sent = end
+        if end == self._size:
+            self._size = 0
+            self.trouble = self.settings.trouble

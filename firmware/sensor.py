@@ -1,0 +1,46 @@
+"""The role of a metering sensor, and of a board that does not know yet what it is. Neither moves anything."""
+
+from time import ticks_diff
+
+from protection import Overload, Thermal
+
+
+class Sensor:
+    """Measures, and alarms when its circuit carries more than its rating for long."""
+
+    def __init__(self, settings, meter, memory, live, now: int) -> None:
+        self.meter = meter
+        self.memory = memory
+        self.live = live
+        self.alarms = 0
+        self.attention = False
+        self.thermal = Thermal(settings.rating)
+        self.thermal.assume(memory.hot)
+        self.overload = Overload(settings.rating, now)
+        self._overload = live.mask(b"overload")
+        self._fault = live.mask(b"meter_fault")
+        self._last = now
+
+    def step(self, now: int) -> None:
+        meter = self.meter
+        self.thermal.step(ticks_diff(now, self._last), meter.current, meter.alive)
+        self._last = now
+        permille = self.thermal.permille()
+        over = self.overload.step(now, meter.current, permille)
+        self.memory.note(now, 0, 0, 0, meter.energy, permille)
+        self.alarms = (self._overload if over else 0) | (self._fault if meter.fault else 0)
+        self.live.state(self.alarms)
+        self.live.measured(meter, now)
+
+
+class Waiting:
+    """A board without valid settings: it answers and says so. It measures nothing, for it knows no shunt."""
+
+    def __init__(self, live) -> None:
+        self.live = live
+        self.alarms = 0
+        self.attention = True
+        self._safe = live.mask(b"safe_mode")
+
+    def step(self, now: int) -> None:
+        self.live.state(self._safe)

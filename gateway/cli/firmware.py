@@ -1,0 +1,46 @@
+"""`gewu firmware`: the firmware's build and its size."""
+
+import tempfile
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gateway.cli.output import JsonFlag, plain, print_json
+
+app = typer.Typer(no_args_is_help=True, help="The boards' firmware: build it, and see how big it is.")
+
+DEFAULT_OUT = Path("build/firmware")
+OutOption = Annotated[Path, typer.Option("--out", help="Folder for the files of a board's flash.")]
+
+
+@app.command()
+def build(out: OutOption = DEFAULT_OUT, json_output: JsonFlag = False) -> None:
+    """Bring the register table up to date with the profiles and compile the firmware to .mpy files."""
+    from provisioning import firmware_build
+
+    changed = firmware_build.write_table()
+    files = firmware_build.build(out)
+    if json_output:
+        print_json({"out": str(out), "table_changed": changed, "files": [path.name for path in files]})
+        return
+    if changed:
+        plain.print(f"{firmware_build.TABLE}: written anew from the profiles")
+    plain.print(f"{out}: {len(files)} files, {sum(firmware_build.size(out).values())} bytes")
+
+
+@app.command()
+def size(json_output: JsonFlag = False) -> None:
+    """Compile the firmware and list the bytes of each file on the flash."""
+    from provisioning import firmware_build
+
+    with tempfile.TemporaryDirectory() as folder:
+        firmware_build.build(Path(folder))
+        sizes = firmware_build.size(Path(folder))
+    total = sum(sizes.values())
+    if json_output:
+        print_json({"files": sizes, "total": total})
+        return
+    for name, count in sizes.items():
+        plain.print(f"{count:7d}  {name}")
+    plain.print(f"{total:7d}  together")
