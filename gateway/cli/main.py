@@ -1,9 +1,13 @@
-"""`gewu`: the table of commands. Each group lives in its own module; this one only names them."""
+"""`gewu`: the table of commands. Each lives in its own module; this one only names them and speaks their errors."""
 
+import os
 import sys
+from typing import Annotated
 
 import typer
 
+from gateway import __version__
+from gateway.cli import bus, check, decode, demo, doctor, firmware, outbox, profile, receive, rig, run, schema, test
 from gateway.cli.output import say
 from gateway.errors import GewuError
 
@@ -16,6 +20,38 @@ app = typer.Typer(
 )
 
 
+def _print_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"gewu {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and end.")
+    ] = False,
+) -> None:
+    pass
+
+
+app.command()(demo.demo)
+app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []})(
+    test.test
+)
+app.command()(run.run)
+app.command()(check.check)
+app.command()(schema.schema)
+app.command()(doctor.doctor)
+app.command()(receive.receive)
+app.command()(decode.decode)
+app.add_typer(bus.app, name="bus")
+app.add_typer(profile.app, name="profile")
+app.add_typer(outbox.app, name="outbox")
+app.add_typer(rig.app, name="rig")
+app.add_typer(firmware.app, name="firmware")
+
+
 def main() -> None:
     """Entry point: errors become one sentence and an exit status, never a traceback."""
     try:
@@ -24,6 +60,15 @@ def main() -> None:
         say(str(error))
         sys.exit(error.exit_status)
     except BrokenPipeError:
-        # The reader of our output went away (`gewu ... | head`): that is no error of ours.
-        sys.stderr.close()
+        # The reader of our output went away (`gewu ... | head`): that is no error of ours. What is still
+        # buffered goes nowhere, so that the interpreter does not stumble over it again at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except OSError as error:
+        say(f"{error.filename or 'the system'}: {error.strerror or error}")
+        sys.exit(1)
+    except Exception as error:
+        if os.environ.get("GEWU_DEBUG"):
+            raise
+        say(f"this should not have happened ({type(error).__name__}: {error}); GEWU_DEBUG=1 shows where. Please report it.")
         sys.exit(1)

@@ -36,7 +36,11 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def clean_environment(home: Path, bin_folder: Path) -> dict[str, str]:
-    return {"HOME": str(home), "PATH": f"{bin_folder}:/usr/sbin:/usr/bin:/bin", "LANG": os.environ.get("LANG", "C.UTF-8")}
+    return {
+        "HOME": str(home),
+        "PATH": f"{bin_folder}:/usr/sbin:/usr/bin:/bin",
+        "LANG": os.environ.get("LANG", "C.UTF-8"),
+    }
 
 
 def test_the_demo_runs_from_the_wheel(installed: Path, tmp_path: Path) -> None:
@@ -52,7 +56,10 @@ def test_the_demo_runs_from_the_wheel(installed: Path, tmp_path: Path) -> None:
 def test_profiles_and_firmware_travel_inside(installed: Path, tmp_path: Path) -> None:
     """The shipped profiles are listed and the firmware builds, with no checkout in sight."""
     env = clean_environment(tmp_path, installed)
-    names = {profile["name"] for profile in json.loads(run(installed / "gewu", "profile", "list", "--json", cwd=tmp_path, env=env))}
+    names = {
+        profile["name"]
+        for profile in json.loads(run(installed / "gewu", "profile", "list", "--json", cwd=tmp_path, env=env))
+    }
     assert {"gewu-breaker", "gewu-sensor"} <= names
     run(installed / "gewu", "firmware", "build", "--out", tmp_path / "mpy", cwd=tmp_path, env=env)
     assert list((tmp_path / "mpy").rglob("*.mpy"))

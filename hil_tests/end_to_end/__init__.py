@@ -1,0 +1,1 @@
+"""Tests of the whole path: real firmware, real gateway process, real broker."""

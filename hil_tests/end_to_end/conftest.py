@@ -1,0 +1,36 @@
+"""What an end-to-end test stands on: a virtual village of two boards, mosquitto, a gateway's world."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from hil_tests.brokers import Mosquitto
+from hil_tests.end_to_end.scene import SITE, Site
+from hil_tests.rig.site import read_site
+from hil_tests.rig.village import Village
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[Site]:
+    site = Site(tmp_path)
+    yield site
+    site.close()
+
+
+@pytest.fixture(scope="module")
+def village(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Village]:
+    """A breaker and a sensor, real firmware, on one bus."""
+    folder = tmp_path_factory.mktemp("village")
+    plan = folder / "site.toml"
+    plan.write_text(SITE, encoding="utf-8")
+    with Village(read_site(plan), folder) as village:
+        yield village
+
+
+@pytest.fixture
+def mosquitto(tmp_path: Path) -> Iterator[Mosquitto]:
+    broker = Mosquitto(tmp_path / "broker")
+    broker.start()
+    yield broker
+    broker.stop()
