@@ -1,0 +1,74 @@
+"""The settings of one uplink as its adapters need them: plain, frozen, already validated."""
+
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import msgspec
+
+from gateway.errors import ConfigurationError
+
+_PORTS = {"mqtt": 1883, "mqtts": 8883, "ws": 80, "wss": 443}
+
+
+class Endpoint(msgspec.Struct, frozen=True):
+    """A broker's URL taken apart. `path` is that of a websocket."""
+
+    scheme: str
+    host: str
+    port: int
+    path: str
+
+    @property
+    def tls(self) -> bool:
+        return self.scheme in ("mqtts", "wss")
+
+    @property
+    def websocket(self) -> bool:
+        return self.scheme in ("ws", "wss")
+
+    def __str__(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{self.scheme}://{host}:{self.port}"
+
+
+def endpoint(url: str) -> Endpoint:
+    """Raises ConfigurationError for anything that is no mqtt, mqtts, ws or wss URL, or that holds a secret."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError as error:
+        raise ConfigurationError(f"{url!r} is no broker URL: {error}.") from error
+    if parts.scheme not in _PORTS or not parts.hostname:
+        raise ConfigurationError(
+            f"{url!r} is no broker URL: write mqtt://HOST:PORT, or mqtts, ws or wss in place of mqtt."
+        )
+    if parts.username or parts.password:
+        raise ConfigurationError(
+            "A broker URL holds no user name and no password: use username and password_file beside it."
+        )
+    return Endpoint(parts.scheme, parts.hostname, port or _PORTS[parts.scheme], parts.path or "/mqtt")
+
+
+class UplinkSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """One `[[uplink]]` of gewu.toml with the identity of its gateway."""
+
+    name: str
+    site: str
+    gateway: str
+    url: str
+    acks: bool = False
+    ca: Path | None = None
+    cert: Path | None = None
+    key: Path | None = None
+    username: str | None = None
+    password_file: Path | None = None
+    window: int = 16  # publications without a PUBACK
+    reserved: int = 4  # of them kept free for events
+    unacknowledged: int = 64  # with acks: messages without the receiver's acknowledgement
+    ack_timeout: float = 5.0  # seconds without progress before the unacknowledged are sent again
+    keepalive: int = 20  # seconds
+    connect_timeout: float = 10.0  # seconds
+
+    @property
+    def client_id(self) -> str:
+        return f"gewu-{self.site}-{self.gateway}-{self.name}"

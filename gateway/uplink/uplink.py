@@ -1,0 +1,140 @@
+"""One uplink of a running gateway: the thread that drives its delivery, and its orderly end."""
+
+import logging
+import random
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Protocol
+
+from gateway import __version__
+from gateway.clock import Clock
+from gateway.uplink.delivery import Delivery, Store, UplinkStatus
+from gateway.uplink.link import Broker
+from gateway.uplink.mqtt import PahoBroker
+from gateway.uplink.settings import UplinkSettings
+
+_log = logging.getLogger(__name__)
+_GOODBYE_S = 1.0
+
+
+class Configured(Protocol):
+    """The keys of `[[uplink]]` that count here."""
+
+    name: str
+    url: str
+    acks: bool
+    ca: Path | None
+    cert: Path | None
+    key: Path | None
+    username: str | None
+    password_file: Path | None
+
+
+class Identity(Protocol):
+    """The keys of `[gateway]` that count here."""
+
+    id: str
+    site: str
+
+
+def settings_of(uplink: Configured, gateway: Identity) -> UplinkSettings:
+    """The settings of `uplink`, as its adapters need them."""
+    return UplinkSettings(
+        name=uplink.name,
+        site=gateway.site,
+        gateway=gateway.id,
+        url=uplink.url,
+        acks=uplink.acks,
+        ca=uplink.ca,
+        cert=uplink.cert,
+        key=uplink.key,
+        username=uplink.username,
+        password_file=uplink.password_file,
+    )
+
+
+class Uplink:
+    """Delivers from `store` to the broker of `uplink` until it is asked to stop.
+
+    `health` returns the content of the health message, once a minute, and is called in this thread.
+    """
+
+    def __init__(
+        self,
+        uplink: Configured,
+        gateway: Identity,
+        store: Store,
+        clock: Clock,
+        health: Callable[[], dict[str, Any]],
+        *,
+        settings: UplinkSettings | None = None,
+        broker: Broker | None = None,
+    ) -> None:
+        settings = settings or settings_of(uplink, gateway)
+        self.name = settings.name
+        self._clock = clock
+        self._wake = threading.Event()
+        self._stop = threading.Event()
+        self._drain = 0.0
+        self._delivery = Delivery(
+            settings,
+            store,
+            broker or PahoBroker(settings),
+            clock,
+            version=__version__,
+            health=health,
+            chance=random.random,
+            wake=self._wake.set,
+        )
+        store.listen(self._wake.set)
+        self._thread = threading.Thread(target=self._run, name=f"uplink {self.name}", daemon=True)
+
+    def start(self) -> None:
+        """Connect, and reconnect for ever."""
+        self._thread.start()
+
+    def alive(self) -> bool:
+        """Whether its thread runs."""
+        return self._thread.is_alive()
+
+    def request_stop(self, drain: float = 0.0) -> None:
+        """Ask for the end: go on for at most `drain` seconds while something is on its way, then say offline."""
+        self._drain = drain
+        self._stop.set()
+        self._wake.set()
+
+    def join(self, timeout: float | None = None) -> None:
+        """Wait for the end that `request_stop` asked for."""
+        if self._thread.is_alive():
+            self._thread.join(timeout)
+
+    def stop(self, timeout: float = 2.0) -> None:
+        """Publish the status offline, disconnect and end within `timeout` seconds."""
+        self.request_stop()
+        self.join(timeout)
+
+    def status(self) -> UplinkStatus:
+        return self._delivery.status()
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            self._wake.clear()
+            # A stop that came between the look above and the clear must not sleep through.
+            wait = self._delivery.step() if not self._stop.is_set() else 0.0
+            if not self._stop.is_set():
+                self._clock.wait(self._wake, wait)
+        self._end()
+
+    def _end(self) -> None:
+        deadline = self._clock.monotonic() + self._drain
+        while self._clock.monotonic() < deadline and not self._delivery.idle():
+            self._wake.clear()
+            left = deadline - self._clock.monotonic()
+            self._clock.wait(self._wake, max(0.0, min(self._delivery.step(), left, 0.2)))
+        token = self._delivery.goodbye()
+        deadline = self._clock.monotonic() + _GOODBYE_S
+        while token is not None and not self._delivery.confirmed(token) and self._clock.monotonic() < deadline:
+            self._clock.wait(self._wake, 0.05)
+            self._wake.clear()
+        self._delivery.close()

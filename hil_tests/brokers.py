@@ -1,0 +1,168 @@
+"""Real brokers as child processes on loopback, for the tests and the demo: start, stop, kill, back on one port.
+
+mosquitto is the broker of the field; amqtt needs no installation. Neither keeps anything over a restart
+unless `persistent` is asked of mosquitto, so a restart here is a broker that forgets.
+"""
+
+import ctypes
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Protocol
+
+from gateway.errors import TryAgain
+
+_READY_S = 20.0
+_STOP_S = 10.0
+_PR_SET_PDEATHSIG = 1
+
+
+class Broker(Protocol):
+    """A broker that a test or the demo can take away and bring back."""
+
+    @property
+    def url(self) -> str:
+        """mqtt://127.0.0.1:PORT, the same over every restart."""
+        ...
+
+    def start(self) -> None:
+        """Start, and return when it accepts connections. Raises TryAgain when it does not in time."""
+        ...
+
+    def stop(self) -> None:
+        """End it in order (SIGTERM)."""
+        ...
+
+    def kill(self) -> None:
+        """End it as a power cut would (SIGKILL)."""
+        ...
+
+    def restart(self) -> None:
+        """Kill it and start it again on the same port."""
+        ...
+
+
+def free_port() -> int:
+    """A port of loopback that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _die_with_parent() -> None:
+    """Ask Linux to end the child when its parent dies, however it dies."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+class _Process:
+    """A broker's child process: what mosquitto and amqtt have in common."""
+
+    name = "broker"
+
+    def __init__(self, port: int) -> None:
+        self.port = port or free_port()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._folder = tempfile.TemporaryDirectory(prefix="gewu-broker-")
+        self.folder = Path(self._folder.name)
+
+    @property
+    def url(self) -> str:
+        return f"mqtt://127.0.0.1:{self.port}"
+
+    @property
+    def pid(self) -> int | None:
+        return self._process.pid if self._process else None
+
+    def command(self) -> list[str]:
+        raise NotImplementedError
+
+    def start(self) -> None:
+        with (self.folder / "log").open("ab") as log:
+            self._process = subprocess.Popen(
+                self.command(), stdout=log, stderr=log, stdin=subprocess.DEVNULL, preexec_fn=_die_with_parent
+            )
+        deadline = time.monotonic() + _READY_S
+        while time.monotonic() < deadline:
+            if self._process.poll() is not None:
+                break
+            try:
+                socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
+                return
+            except OSError:
+                time.sleep(0.05)
+        self.kill()
+        tail = (self.folder / "log").read_text(errors="replace")[-500:].strip()
+        raise TryAgain(f"The broker {self.name} did not come up on port {self.port}: {tail or 'it said nothing'}")
+
+    def stop(self) -> None:
+        self._end(signal.SIGTERM)
+
+    def kill(self) -> None:
+        self._end(signal.SIGKILL)
+
+    def restart(self) -> None:
+        self.kill()
+        self.start()
+
+    def close(self) -> None:
+        """End it and remove its folder."""
+        self.kill()
+        self._folder.cleanup()
+
+    def _end(self, how: signal.Signals) -> None:
+        process, self._process = self._process, None
+        if process is None:
+            return
+        process.send_signal(how)
+        try:
+            process.wait(_STOP_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+class Mosquitto(_Process):
+    """Debian's mosquitto with a configuration of its own. `extra` adds lines to it."""
+
+    name = "mosquitto"
+
+    def __init__(self, port: int = 0, persistent: bool = False, extra: str = "", anonymous: bool = True) -> None:
+        super().__init__(port)
+        # As root mosquitto drops to its own user and could not write into this folder.
+        user = "user root\n" if os.geteuid() == 0 else ""
+        keep = f"persistence true\npersistence_location {self.folder}/\n" if persistent else "persistence false\n"
+        (self.folder / "mosquitto.conf").write_text(
+            f"{user}listener {self.port} 127.0.0.1\nallow_anonymous {str(anonymous).lower()}\n{keep}{extra}\n",
+            encoding="utf-8",
+        )
+
+    def command(self) -> list[str]:
+        return [_mosquitto() or "mosquitto", "-c", str(self.folder / "mosquitto.conf")]
+
+
+class Amqtt(_Process):
+    """amqtt, pure Python, MQTT 3.1.1."""
+
+    name = "amqtt"
+
+    def __init__(self, port: int = 0) -> None:
+        super().__init__(port)
+
+    def command(self) -> list[str]:
+        return [sys.executable, "-m", "hil_tests.amqtt_broker", "--port", str(self.port)]
+
+
+def _mosquitto() -> str | None:
+    # Debian installs it in /usr/sbin, which is not on every user's PATH.
+    return shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin:/usr/local/sbin")
+
+
+def best(port: int = 0) -> Mosquitto | Amqtt:
+    """mosquitto where it is installed, else amqtt."""
+    return Mosquitto(port) if _mosquitto() else Amqtt(port)
