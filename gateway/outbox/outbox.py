@@ -112,7 +112,7 @@ class Outbox:
         """Commit an event, and whether it is now open, before returning.
 
         Raises StoreError when the disk refuses: the event is then kept in memory, in order, and committed
-        as soon as the store works again, so it must not be handed in a second time.
+        as soon as the store works again. Handing it in again while it waits is harmless.
         """
         with self._lock:
             self._waiting.add_event(event, key)

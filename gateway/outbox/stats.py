@@ -7,7 +7,7 @@ import msgspec
 
 from gateway.intervals import Intervals
 from gateway.outbox import rows
-from gateway.outbox.database import FILE_NAME, open_for_reading
+from gateway.outbox.database import FILE_NAME
 from gateway.outbox.lane import Lane
 from gateway.outbox.rows import NAMES, NUMBERED
 
@@ -78,20 +78,3 @@ def _dropped_within(connection: sqlite3.Connection, stream: int, waiting: Interv
 def _size(folder: Path) -> int:
     files = [folder / (FILE_NAME + suffix) for suffix in ("", "-wal")]
     return sum(file.stat().st_size for file in files if file.exists())
-
-
-def lanes_of(connection: sqlite3.Connection) -> list[Lane]:
-    """The lanes of the uplinks that were configured when a gateway last ran; for reading only."""
-    found = connection.execute("SELECT id FROM uplink WHERE active = 1").fetchall()
-    return [Lane(connection, uplink, acks=False, max_delay=0.0, now=0.0) for (uplink,) in found]
-
-
-def stats_at_rest(folder: Path) -> Stats | None:
-    """The stats of an outbox that no gateway runs on; None when there is none. Raises StoreError."""
-    connection = open_for_reading(folder)
-    if connection is None:
-        return None
-    try:
-        return measure(connection, lanes_of(connection), folder)
-    finally:
-        connection.close()

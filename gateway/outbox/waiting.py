@@ -45,7 +45,12 @@ class Waiting:
         self.readings.append(reading)
 
     def add_event(self, event: Event, key: str) -> None:
-        """Keep an event until it is committed. Raises StoreError when the disk has refused too many already."""
+        """Keep an event until it is committed; one that waits already is the same and not another.
+
+        Raises StoreError when the disk has refused too many already.
+        """
+        if (event, key) in self.events:
+            return
         if len(self.events) >= MOST_EVENTS:
             raise StoreError(
                 f"The outbox cannot be written and {MOST_EVENTS} events wait already: free or repair the disk."

@@ -1,0 +1,47 @@
+"""Looking into the outbox of a gateway that does not run: read-only, for `gewu outbox stats` and `export`."""
+
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+from gateway.errors import StoreError
+from gateway.outbox import rows
+from gateway.outbox.database import FILE_NAME, open_for_reading, sentence
+from gateway.outbox.lane import Lane
+from gateway.outbox.stats import Stats, measure
+
+_BATCH = 1000
+
+
+def stats_at_rest(folder: Path) -> Stats | None:
+    """The stats for the uplinks that were configured last; None when there is no outbox. Raises StoreError."""
+    connection = open_for_reading(folder)
+    if connection is None:
+        return None
+    try:
+        active = connection.execute("SELECT id FROM uplink WHERE active = 1").fetchall()
+        lanes = [Lane(connection, uplink, acks=False, max_delay=0.0, now=0.0) for (uplink,) in active]
+        return measure(connection, lanes, folder)
+    except sqlite3.Error as error:
+        raise StoreError(sentence(folder / FILE_NAME, error)) from error
+    finally:
+        connection.close()
+
+
+def export_at_rest(folder: Path) -> Iterator[bytes] | None:
+    """Every kept record as a JSON line; None when there is no outbox. Raises StoreError."""
+    connection = open_for_reading(folder)
+    return None if connection is None else _lines(connection, folder)
+
+
+def _lines(connection: sqlite3.Connection, folder: Path) -> Iterator[bytes]:
+    try:
+        for stream in rows.NUMBERED:
+            first = 1
+            while batch := list(rows.dump(connection, stream, first, _BATCH)):
+                yield from (line + b"\n" for _, line in batch)
+                first = batch[-1][0] + 1
+    except sqlite3.Error as error:
+        raise StoreError(sentence(folder / FILE_NAME, error)) from error
+    finally:
+        connection.close()
