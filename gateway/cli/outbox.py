@@ -89,7 +89,7 @@ def _lines_of(file: Path) -> Iterator[bytes]:
 
 def _stdout() -> IO[bytes]:
     # Not closed with the block: the interpreter still flushes it at its end.
-    return open(sys.stdout.fileno(), "wb", closefd=False)  # noqa: PTH123  # a descriptor has no path
+    return open(sys.stdout.fileno(), "wb", closefd=False)  # a descriptor has no path
 
 
 def _as_array(lines: Iterator[bytes]) -> Iterator[bytes]:

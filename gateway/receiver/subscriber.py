@@ -59,7 +59,7 @@ class Subscriber:
         parts = urlsplit(access.url)
         if parts.scheme not in _PORTS or not parts.hostname or parts.username or parts.password:
             raise ConfigurationError(
-                f"--url {access.url!r} is no broker URL: write mqtt://HOST:PORT (or mqtts, ws, wss), with no user in it."
+                f"--url {access.url!r} is no broker URL: write mqtt://HOST:PORT (or mqtts, ws, wss), no user in it."
             )
         try:
             self._port = parts.port or _PORTS[parts.scheme]
