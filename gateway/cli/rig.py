@@ -38,19 +38,23 @@ def up(
 
 def _serve(village: Any, as_json: bool) -> None:
     import signal
-    import threading
 
-    asked_to_stop = threading.Event()
+    ends = (signal.SIGTERM, signal.SIGINT)
 
     def stop(_number: int, _frame: object) -> None:
-        asked_to_stop.set()
+        for number in ends:
+            signal.signal(number, signal.SIG_IGN)  # the children are ended in peace
+        raise KeyboardInterrupt
 
-    # Also where a shell in the background has made Ctrl-C ignored: SIGTERM always ends a rig.
-    signal.signal(signal.SIGTERM, stop)
-    signal.signal(signal.SIGINT, stop)
-    with village:
-        _show(village.state(), as_json)
-        asked_to_stop.wait()
+    # Set here, also where a shell in the background has made Ctrl-C ignored.
+    for number in ends:
+        signal.signal(number, stop)
+    try:
+        with village:
+            _show(village.state(), as_json)
+            village.wait()
+    except KeyboardInterrupt:
+        pass  # asked to end, and did
 
 
 @app.command()

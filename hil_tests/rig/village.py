@@ -87,6 +87,12 @@ class Village:
         self._loop = None
         sys.setswitchinterval(self._switch_s)
 
+    def wait(self) -> None:
+        """Stay while the village is up; GewuError when it failed."""
+        self._thread.join()
+        if self._failure is not None:
+            raise GewuError(f"The rig has failed: {self._failure!r}; start it again.") from self._failure
+
     def state(self) -> dict[str, Any]:
         """Contract section 7, with `rig` (the folder), `trips` and the counters of each bus beside it."""
         return self._do(self._state)
