@@ -8,7 +8,9 @@ import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from gateway.clock import Clock
 from gateway.errors import StoreError
@@ -32,11 +34,30 @@ _ANNOUNCE_EVERY_S = 5.0
 _MOST_ANNOUNCED = 20
 
 
+class Keep(Protocol):
+    """The keys of `[store]` that count here."""
+
+    @property
+    def replay_window(self) -> float:
+        """Seconds for which a delivered message can be sent again."""
+        ...
+
+
+@dataclass(frozen=True)
+class Keeping:
+    """The defaults of `[store]`, contract section 2."""
+
+    replay_window: float = 3600.0
+
+
+_CONTRACT = Keeping()
+
+
 class Outbox:
     """Readings and events on their way to every configured uplink.
 
-    `routes` are the uplinks (their `name`, `acks`, `max_delay`); `replay_window` is how long, in seconds, a
-    delivered message can still be sent again. Raises StoreError when `folder` cannot be used or a newer
+    `routes` are the uplinks (their `name`, `acks`, `max_delay`); `keep` says how long a delivered message can
+    still be sent again. Raises StoreError when `folder` cannot be used or a newer
     release wrote it. `connect` opens the database file, so that a test can hand in a sick one.
     """
 
@@ -45,13 +66,13 @@ class Outbox:
         folder: Path,
         clock: Clock,
         routes: Sequence[Route],
-        replay_window: float = 3600.0,
+        keep: Keep = _CONTRACT,
         connect: Connect = database.connect,
     ) -> None:
         self._folder = folder
         self._clock = clock
         self._routes = list(routes)
-        self._window = replay_window
+        self._window = keep.replay_window
         self._connect = connect
         self._lock = threading.RLock()
         self._waiting = Waiting()

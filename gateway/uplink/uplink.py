@@ -67,11 +67,31 @@ class Uplink:
         store: Store,
         clock: Clock,
         health: Callable[[], dict[str, Any]],
-        *,
-        settings: UplinkSettings | None = None,
+    ) -> None:
+        self._set_up(settings_of(uplink, gateway), store, clock, health)
+
+    @classmethod
+    def of(
+        cls,
+        settings: UplinkSettings,
+        store: Store,
+        clock: Clock,
+        health: Callable[[], dict[str, Any]],
+        broker: Broker | None = None,
+    ) -> "Uplink":
+        """An uplink from its complete settings, and over another broker than paho's where one is handed in."""
+        uplink = cls.__new__(cls)
+        uplink._set_up(settings, store, clock, health, broker)
+        return uplink
+
+    def _set_up(
+        self,
+        settings: UplinkSettings,
+        store: Store,
+        clock: Clock,
+        health: Callable[[], dict[str, Any]],
         broker: Broker | None = None,
     ) -> None:
-        settings = settings or settings_of(uplink, gateway)
         self.name = settings.name
         self._clock = clock
         self._wake = threading.Event()
