@@ -317,7 +317,7 @@ class BusPoller:
         if reading is None:
             return
         try:
-            self._sink.reading(reading)
+            self._sink.put_reading(reading)
         except StoreError as error:
             device.unsent()
             _log.warning("bus %s: a reading of %s could not be kept: %s", self.name, device.called, error)
@@ -333,7 +333,7 @@ class BusPoller:
         while self._unsaved:
             record = self._unsaved[0]
             try:
-                self._sink.event(record.event, record.key)
+                self._sink.accept_event(record.event, record.key)
             except StoreError as error:
                 _log.error("bus %s: the event %s waits for the store: %s", self.name, record.event.kind, error)
                 self._save_at = self._clock.monotonic() + _STORE_RETRY_S

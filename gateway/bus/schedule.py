@@ -24,6 +24,7 @@ RANK: dict[Poll, int] = {"alarm": 0, "fast": 1, "normal": 2, "slow": 3, "once": 
 LOWER_SHARE = 0.3
 PATIENCE = 3.0
 TRIAL_SHARE = 0.05
+WORTH_IT = 0.95  # a saving of nothing is no reason to make a turn longer
 FIRST_RETRY_S = 0.2
 SECOND_RETRY_S = 1.5
 LONGEST_RETRY_S = 30.0
@@ -42,6 +43,8 @@ class Group:
     registers: tuple[Register, ...]
     due: float
     period: float
+    rides: bool = False
+    """Whether it is cheaper read with its device's alarm group than alone, so that it need not ask for a turn."""
 
     def elapsed(self, now: float) -> float:
         """The part of its period that has passed, 1 when it is due."""
@@ -68,6 +71,19 @@ class _Agenda:
     fresh: bool = True
     failures: int = 0
 
+    def joins(self, members: Sequence[Group], group: Group, share: float) -> bool:
+        """Whether reading `group` together with `members` is worth it when `share` of its period has passed."""
+        together = self.planner.plan(r for member in [*members, group] for r in member.registers)[1]
+        before = self.planner.plan(r for member in members for r in member.registers)[1]
+        alone = self.planner.plan(group.registers)[1]
+        return together - before < WORTH_IT * share * alone
+
+    def find_riders(self) -> None:
+        alarms = {group.kind: group for group in self.groups if group.poll == "alarm"}
+        for group in self.groups:
+            alarm = alarms.get(group.kind)
+            group.rides = alarm is not None and alarm is not group and self.joins([alarm], group, 1.0)
+
 
 class Schedule:
     """The order of one bus. Devices are named by their place in `profiles`."""
@@ -77,6 +93,8 @@ class Schedule:
             _Agenda(profile, Planner(profile, wire), _groups(profile, now), _answers_apart(profile), now)
             for profile in profiles
         ]
+        for agenda in self._agendas:
+            agenda.find_riders()
         self._wire = wire
         self._owed = 0.0  # seconds of bus time that alarms owe to the classes below
         self._next_trial = now
@@ -108,6 +126,7 @@ class Schedule:
         agenda = self._agendas[device]
         if agenda.fresh:
             agenda.groups = _groups(agenda.profile, now)
+            agenda.find_riders()
         if agenda.failures >= SILENT_AFTER:
             # One came back, perhaps because a cable did: the other silent ones need not wait their time.
             for other in self._agendas:
@@ -136,6 +155,7 @@ class Schedule:
         """The device refuses to have undefined registers read through: plan around them from now on."""
         agenda = self._agendas[device]
         agenda.planner = Planner(agenda.profile, self._wire, through_gaps=False)
+        agenda.find_riders()
 
     def restart(self, now: float) -> None:
         """The port was opened anew: contact every device at once."""
@@ -169,7 +189,8 @@ class Schedule:
 
     def _choose(self, due: list[tuple[int, Group]], now: float) -> tuple[int, Group]:
         alarms = [entry for entry in due if entry[1].poll == "alarm"]
-        lower = [entry for entry in due if entry[1].poll != "alarm"]
+        calling = {index for index, _ in alarms}
+        lower = [(i, g) for i, g in due if g.poll != "alarm" and not (g.rides and i in calling)]
         if alarms and lower:
             index, group = self._lower(lower, now)
             cost = self._agendas[index].planner.plan(group.registers)[1]
@@ -185,16 +206,13 @@ class Schedule:
     def _turn(self, index: int, first: Group, now: float) -> Turn:
         agenda = self._agendas[index]
         chosen = [first]
-        requests, cost = agenda.planner.plan(first.registers)
         for group in sorted(agenda.groups, key=lambda group: RANK[group.poll]):
             share = min(group.elapsed(now), 1.0)
             if group is first or share < 0.5 or not group.registers:
                 continue
-            together, more = agenda.planner.plan(r for member in [*chosen, group] for r in member.registers)
-            alone = agenda.planner.plan(group.registers)[1]
-            if more - cost < 0.95 * share * alone:  # a saving of nothing is no reason to make this turn longer
+            if agenda.joins(chosen, group, share):
                 chosen.append(group)
-                requests, cost = together, more
+        requests, _ = agenda.planner.plan(register for member in chosen for register in member.registers)
         urgent = {register.name for register in first.registers}
         first_to_go = sorted(requests, key=lambda request: not any(r.name in urgent for r in request.registers))
         return Turn(index, groups=tuple(chosen), requests=tuple(first_to_go))

@@ -8,12 +8,13 @@ from gateway.records import Event, OpenEvent, Reading
 class Sink(Protocol):
     """Takes accepted records. May be called by several threads, one a bus."""
 
-    def reading(self, reading: Reading) -> None:
+    def put_reading(self, reading: Reading) -> None:
         """Take a reading, to be committed within a second. Raises StoreError when it cannot."""
         ...
 
-    def event(self, event: Event, key: str) -> None:
-        """Take an event; returns once it is committed. Raises StoreError when it could not be.
+    def accept_event(self, event: Event, key: str) -> None:
+        """Take an event; returns once it is committed. Raises StoreError when it could not be: the bus then
+        hands it in again, in order, until it is, so the same event twice must be harmless.
 
         `key` tells this occurrence from the next. An event with `cleared` None is open from now on, and its
         clearing record, with the same id, ends that.

@@ -14,6 +14,8 @@ from gateway.profile import Profile
 from gateway.tomlfile import Section
 
 BAUDS = (
+    300,
+    600,
     1200,
     2400,
     4800,
