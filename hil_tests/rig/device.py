@@ -69,6 +69,7 @@ class Device:
         self._started_at = 0.0
         self._back_off = _BACK_OFF_S
         self._lines = b""
+        self._coil = False
         self._watchdog_s: float | None = None
         self._bite: Timer | None = None
         self._pump: Timer | None = None
@@ -125,6 +126,8 @@ class Device:
         self.circuit.inject(values)
         self._measure()
         self._show_contact()
+        if self._coil:  # an energised coil does not let the lever stay up
+            self._loop.after(OPENING_S, self._open)
         self.port.silent = bool(values.get("silent", self.port.silent))
         self.port.stuck = bool(values.get("stuck", self.port.stuck))
         if values.get("kill"):
@@ -145,7 +148,8 @@ class Device:
 
     def _ended(self, status: int) -> None:
         self._from_board()  # its last words
-        self._booted = False
+        self._from_pins()
+        self._booted = self._coil = False
         wait = self._next_wait(status)
         cause = self._cause or (POWER if os.WIFSIGNALED(status) else SOFT)
         self._cause = None
@@ -186,8 +190,7 @@ class Device:
 
     def _from_pins(self) -> None:
         *lines, self._lines = (self._lines + self._control.read()).split(b"\n")
-        for line in lines:
-            kind, *words = line.decode("ascii", "replace").split()
+        for kind, *words in filter(None, (line.decode("ascii", "replace").split() for line in lines)):
             if kind == "P":
                 self._pin(int(words[0]), int(words[1]))
             elif kind == "F" and self._watchdog_s is not None:
@@ -204,11 +207,13 @@ class Device:
                 self._feed_repl()
 
     def _pin(self, number: int, level: int) -> None:
-        if number == self._wiring.trip and level:
-            self._loop.after(OPENING_S, self._open)
+        if number == self._wiring.trip and self.board.profile == "gewu-breaker":
+            self._coil = bool(level)
+            if level:
+                self._loop.after(OPENING_S, self._open)
 
     def _open(self) -> None:
-        if self.circuit.closed and self.board.profile == "gewu-breaker":
+        if self.circuit.closed:
             self._measure()
             self.circuit.closed = False
             self._measure()

@@ -57,7 +57,7 @@ class Bus(tomlfile.Section):
     parity: Literal["N", "E"] = "N"
     stopbits: Literal[1, 2] = 1
     noise: float = Field(default=0.0, ge=0, le=1, description="a chance from 0 to 1 that a byte is corrupted")
-    board: list[Board] = []
+    board: list[Board] = Field(default_factory=list)
 
     @property
     def bits(self) -> int:

@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import wait
 from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar
@@ -72,6 +73,9 @@ class Village:
             self._do(lambda: self._bring_up(interpreter))
             self._await_boards(deadline_s if deadline_s is not None else 20.0 + 1.5 * len(boards))
             self._do(self._open_control)
+        except OSError as error:
+            self.stop()
+            raise GewuError(f"The village cannot come up in {self.folder}: {error}.") from error
         except BaseException:
             self.stop()
             raise
@@ -112,7 +116,11 @@ class Village:
             raise GewuError(f"The rig has failed: {self._failure!r}; start it again.") from self._failure
         if self._loop is None:
             raise GewuError("This village is not up: start it first.")
-        return self._loop.call(action).result(timeout=30)
+        future = self._loop.call(action)
+        while not wait([future], timeout=0.5).done:
+            if self._failure is not None:
+                return self._do(action)  # which says so
+        return future.result()
 
     def _await_boards(self, seconds: float) -> None:
         deadline = time.monotonic() + seconds

@@ -139,6 +139,12 @@ def test_a_fresh_board_has_micropython_and_nothing_else(village: Village) -> Non
     assert mpremote(village, "new", "exec", "import os; print(os.listdir('/'))").strip() == "[]"
 
 
+def test_a_board_that_nobody_reads_goes_on(village: Village) -> None:
+    """200 kB of output with no reader stop neither the board nor the next tool."""
+    mpremote(village, "new", "resume", "exec", "--no-follow", "for n in range(4000): print('%50d' % n)")
+    assert mpremote(village, "new", "exec", "print(1)").strip().endswith("1")
+
+
 @pytest.mark.parametrize(
     ("action", "cause"), [("machine.reset()", 2), ("machine.WDT(timeout=300)\nwhile True: pass", 3)]
 )
