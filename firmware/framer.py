@@ -26,10 +26,12 @@ _B10 = const(252)  # 13 + byte 10
 _REQUESTS = bytes(
     (_ANY, 8, 8, 8, 8, 8, 8, 4, 8, _ANY, _ANY, 4, 4, _ANY, _ANY, _B6, _B6, 4, _ANY, _ANY, _B2, _B2, 10, _B10, 6)
 )
-_REPLIES = bytes(
-    (_ANY, _B2, _B2, _B2, _B2, 8, 8, 5, 8, _ANY, _ANY, 8, _B2)
-    + (_ANY, _ANY, 8, 8, _B2, _ANY, _ANY, _B2, _B2, 10, _B2, _ANY)
-)
+# fmt: off
+_REPLIES = bytes((
+    _ANY, _B2, _B2, _B2, _B2, 8, 8, 5, 8, _ANY, _ANY, 8, _B2,
+    _ANY, _ANY, 8, 8, _B2, _ANY, _ANY, _B2, _B2, 10, _B2, _ANY,
+))
+# fmt: on
 
 
 class Framer:
@@ -169,15 +171,22 @@ class Framer:
         self._lost = False
         self.due_unit = -1
         self._due_bytes = -1
-        if kind == REQUEST and self.buffer[at] != 0:
-            self.due_unit = self.buffer[at]
-            self._due_function = self.buffer[at + 1]
-            if size >= 8:
-                quantity = self.buffer[at + 4] << 8 | self.buffer[at + 5]
-                if self._due_function == 3 or self._due_function == 4 or self._due_function == 23:
-                    self._due_bytes = 2 * quantity
-                elif self._due_function <= 2:
-                    self._due_bytes = (quantity + 7) // 8
+        if kind == REQUEST:
+            self.expect_reply()
+
+    def expect_reply(self) -> None:
+        """The frame that was found is a request: its reply is due, unless it was a broadcast."""
+        at = self.frame
+        if self.buffer[at] == 0:
+            return
+        self.due_unit = self.buffer[at]
+        self._due_function = self.buffer[at + 1]
+        if self.length >= 8:
+            quantity = self.buffer[at + 4] << 8 | self.buffer[at + 5]
+            if self._due_function == 3 or self._due_function == 4 or self._due_function == 23:
+                self._due_bytes = 2 * quantity
+            elif self._due_function <= 2:
+                self._due_bytes = (quantity + 7) // 8
 
     def _slide(self) -> None:
         """No frame starts here: try from the next byte."""

@@ -119,15 +119,21 @@ class Slave:
             self.answer = size + 2
 
     def _reply(self) -> None:
-        """A reply of a neighbour, or our own echo."""
+        """A reply of a neighbour, our own echo, or a write to us that has the shape of a reply."""
         if self.framer.buffer[self.framer.frame] != self.unit:
             return
+        function = self.framer.buffer[self.framer.frame + 1]
+        single_write = function == 5 or function == 6  # request and reply look the same
         if self._sent and self._is_ours():
-            if self.out[1] != 5 and self.out[1] != 6:
-                self._echo = 1  # no request looks like this
+            if not single_write:
+                self._echo = 1
+            self._sent = 0
+        elif single_write:
+            self.framer.expect_reply()
+            self._request()
         else:
             self.foreign += 1
-        self._sent = 0
+            self._sent = 0
 
     def _is_ours(self) -> bool:
         if self.framer.length != self._sent:

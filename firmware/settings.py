@@ -59,7 +59,7 @@ def parse(record: dict) -> Settings:
     result.rating = _whole(record, "rating", None, 1, 125)
     result.curve = _choice(record, "curve", "C", ("B", "C", "D"))
     # 1600 uohm / In puts 1 In at 1.6 mV, and the chip's full scale of 29.7 mV at 18.5 In.
-    result.shunt_uohm = _whole(record, "shunt_uohm", 1600 // result.rating, 1, 100_000)
+    result.shunt_uohm = _whole(record, "shunt_uohm", 1600 // result.rating, 10, 100_000)
     result.divider = _whole(record, "divider", 3824, 100, 20_000)
     result.meter_baud = _choice(record, "meter_baud", 9600, (4800, 9600, 19200, 38400))
     result.pins = record.get("pins", {})

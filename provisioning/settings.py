@@ -42,7 +42,7 @@ class BoardSettings(BaseModel):
     stopbits: Literal[1, 2] = 1
     rating: int = Field(ge=1, le=125, description="rated current In, A")
     curve: Literal["B", "C", "D"] = "C"
-    shunt_uohm: int | None = Field(None, ge=1, le=100_000, description="microohm; 1600 // rating where absent")
+    shunt_uohm: int | None = Field(None, ge=10, le=100_000, description="microohm; 1600 // rating where absent")
     divider: int = Field(3824, ge=100, le=20_000, description="mains voltage over pin voltage")
     meter_baud: Literal[4800, 9600, 19200, 38400] = 9600
     pins: dict[PinName, PinNumber] = {}

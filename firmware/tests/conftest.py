@@ -1,0 +1,33 @@
+"""Runs scripts in the real MicroPython, with the firmware on its path and an empty folder as its flash."""
+
+import os
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from gateway import shipped
+from hil_tests.rig.interpreter import micropython
+
+ON_BOARD = Path(__file__).parent / "on_board"
+
+
+@pytest.fixture(scope="session")
+def run_on_board() -> Callable[[Path, Path], str]:
+    """run(script, flash): what the script prints; a script that dies fails the test with its traceback."""
+
+    def run(script: Path, flash: Path) -> str:
+        done = subprocess.run(
+            [micropython(), "-X", "heapsize=160k", str(script)],
+            cwd=flash,
+            env={"PATH": os.defpath, "MICROPYPATH": f"{shipped.firmware()}:{ON_BOARD}"},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    return run

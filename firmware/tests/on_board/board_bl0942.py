@@ -1,0 +1,166 @@
+"""The driver of the metering chip against frames made by the data sheet's formulas."""
+
+import harness
+import micropython
+from bl0942 import Bl0942, Factor
+
+
+def bench(shunt=100):
+    uart = harness.Uart()
+    return uart, Bl0942(uart, shunt, 3824, 0)
+
+
+def near(value, wanted):
+    return abs(value - wanted) <= 1 + abs(wanted) // 5000
+
+
+def test_it_asks_the_chip_five_times_a_second():
+    uart, meter = bench()
+    for now in range(0, 1001, 10):
+        meter.step(now)
+    assert uart.sent() == b"\x58\xaa" * 5
+
+
+def test_values_come_out_in_milliampere_decivolt_deciwatt_and_centihertz():
+    for shunt in (12, 25, 100, 266, 1600):
+        for amps, volts, watts, hertz in ((0.05, 231.7, 9.0, 50.02), (6.0, 230.0, 1311.0, 49.97), (17.9, 198.2, 3500.0, 60.0)):
+            uart, meter = bench(shunt)
+            uart.feed(harness.meter_frame(amps, volts, watts, hertz, shunt))
+            meter.step(10)
+            assert meter.sequence == 1
+            if amps * shunt < 29600:
+                assert near(meter.current, int(amps * 1000 + 0.5)), (shunt, amps, meter.current)
+            assert near(meter.voltage, int(volts * 10 + 0.5)), meter.voltage
+            assert near(meter.power, int(watts * 10 + 0.5)), (watts, meter.power)
+            assert abs(meter.frequency - hertz * 100) < 1.5, meter.frequency
+
+
+def test_power_is_signed():
+    uart, meter = bench()
+    uart.feed(harness.meter_frame(6, 230, -1200))
+    meter.step(10)
+    assert near(meter.power, -12000), meter.power
+    assert meter.energy == 0
+
+
+def test_full_scale_is_saturation():
+    uart, meter = bench()
+    uart.feed(harness.meter_frame(290, 230, 60000))
+    meter.step(10)
+    assert not meter.saturated
+    uart.feed(harness.meter_frame(400, 230, 80000))
+    meter.step(20)
+    assert meter.saturated
+
+
+def test_a_frame_is_found_at_every_place_in_garbage():
+    frame = harness.meter_frame(6, 230, 1300)
+    for before in range(60):
+        uart, meter = bench()
+        uart.feed(bytes(0x55 if index % 7 == 3 else index * 37 & 0xFF for index in range(before)) + frame + frame)
+        meter.step(10)
+        assert meter.sequence >= 1, before
+        assert near(meter.current, 6000)
+
+
+def test_split_frames_are_put_together():
+    frame = harness.meter_frame(6, 230, 1300)
+    for cut in range(1, 23):
+        uart, meter = bench()
+        uart.feed(frame[:cut])
+        meter.step(10)
+        uart.feed(frame[cut:])
+        meter.step(20)
+        assert meter.sequence == 1, cut
+
+
+def test_one_flipped_bit_is_thrown_away():
+    frame = harness.meter_frame(6, 230, 1300)
+    for bit in range(23 * 8):
+        bad = bytearray(frame)
+        bad[bit // 8] ^= 1 << bit % 8
+        uart, meter = bench()
+        uart.feed(bad)
+        meter.step(10)
+        assert meter.sequence == 0, bit
+        uart.feed(frame + frame)
+        meter.step(20)
+        assert meter.sequence >= 1, bit
+
+
+def test_a_half_frame_does_not_spoil_the_next_answer():
+    uart, meter = bench()
+    uart.feed(harness.meter_frame(6, 230, 1300)[:15])
+    meter.step(10)
+    meter.step(210)
+    uart.feed(harness.meter_frame(7, 230, 1300))
+    meter.step(220)
+    assert near(meter.current, 7000)
+
+
+def test_values_against_physics_are_not_believed():
+    for amps, volts, watts, hertz in ((6, 230, 3000, 50), (0.1, 230, 900, 50), (6, 230, 1300, 20), (6, 230, 1300, 90), (6, 650, 1300, 50)):
+        uart, meter = bench()
+        uart.feed(harness.meter_frame(amps, volts, watts, hertz))
+        meter.step(10)
+        assert (meter.sequence, meter.implausible) == (0, 1), (amps, volts, watts, hertz)
+
+
+def test_without_mains_there_is_no_frequency_and_no_fault():
+    uart, meter = bench()
+    uart.feed(harness.meter_frame(0, 3, 0, 20))
+    meter.step(10)
+    assert (meter.sequence, meter.frequency) == (1, 0)
+
+
+def test_values_age_and_a_silent_chip_is_a_fault():
+    uart, meter = bench()
+    uart.feed(harness.meter_frame(6, 230, 1300))
+    meter.step(100)
+    assert meter.alive and meter.age(350) == 250
+    meter.step(2100)
+    assert meter.alive and not meter.fault
+    meter.step(2101)
+    assert not meter.alive and meter.fault
+    uart.feed(harness.meter_frame(6, 230, 1300))
+    meter.step(2200)
+    assert meter.alive and not meter.fault
+
+
+def test_energy_is_power_over_time_and_gaps_count_a_second():
+    uart, meter = bench()
+    for now in range(0, 3600001, 400):
+        uart.feed(harness.meter_frame(10, 230, 2000))
+        meter.step(now)
+        uart.sent()
+    assert 1995 <= meter.energy <= 2001, meter.energy
+    before = meter.energy
+    meter.step(7200000)
+    uart.feed(harness.meter_frame(10, 230, 2000))
+    meter.step(7200001)
+    assert meter.energy - before <= 1
+
+
+def test_factors_keep_five_digits_over_the_whole_range():
+    for numerator, denominator in ((1218000, 305978 * 100), (1483524 * 3824, 353700000 * 12), (1, 300)):
+        factor = Factor(numerator, denominator)
+        for raw in (1, 4095, 4096, 100000, 7386000, 0xFFFFFF):
+            wanted = raw * numerator // denominator
+            assert abs(factor.of(raw) - wanted) <= 1 + wanted // 30000, (numerator, raw)
+
+
+def test_a_step_allocates_nothing():
+    uart, meter = bench()
+    frame = harness.meter_frame(6, 230, 1300)
+    bad = frame[:10] + b"\x55" + frame[11:]
+    uart.feed(bad + frame)
+    micropython.heap_lock()
+    try:
+        meter.step(100)
+        meter.step(300)
+    finally:
+        micropython.heap_unlock()
+    assert meter.sequence == 1 and meter.damaged >= 1
+
+
+harness.run(globals())

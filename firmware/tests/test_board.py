@@ -1,0 +1,34 @@
+"""The border of the hardware: one module knows `machine`, and its wiring is the one provisioning writes."""
+
+import ast
+
+import pytest
+
+from gateway import shipped
+from provisioning.settings import PINS
+
+SOURCES = sorted(shipped.firmware().glob("*.py"))
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=lambda path: path.name)
+def test_only_board_imports_machine(source) -> None:
+    """Nothing else touches pins, UARTs or the watchdog; esp32 and network are for nobody yet."""
+    imported = set()
+    for node in ast.walk(ast.parse(source.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            imported |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            imported.add(node.module.split(".")[0])
+    assert ("machine" in imported) == (source.name == "board.py")
+    assert not imported & {"esp32", "network", "esp"}
+
+
+def test_provisioning_knows_the_same_pins() -> None:
+    """PINS of firmware/board.py and of provisioning/settings.py are equal."""
+    tree = ast.parse((shipped.firmware() / "board.py").read_text(encoding="utf-8"))
+    values = [
+        ast.literal_eval(node.value)
+        for node in tree.body
+        if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "PINS"
+    ]
+    assert values == [PINS]
