@@ -8,6 +8,7 @@ import fcntl
 import logging
 import os
 import threading
+import uuid
 from pathlib import Path
 from typing import IO, Any
 
@@ -18,7 +19,7 @@ from gateway.bus.poller import BusPoller
 from gateway.clock import Clock
 from gateway.config import Config, notices
 from gateway.control import ControlServer
-from gateway.errors import ConfigurationError
+from gateway.errors import ConfigurationError, StoreError
 from gateway.outbox import Outbox
 from gateway.uplink import Uplink
 
@@ -46,6 +47,7 @@ class Agent:
                 "status": lambda _: self.status(),
                 "stats": lambda _: msgspec.to_builtins(self.outbox.stats()),
                 "health": lambda _: self.health(),
+                "export": lambda _: self._export(),
             },
         )
 
@@ -53,9 +55,14 @@ class Agent:
         """Serve until `stop` is set, then end in order: buses, outbox, uplinks."""
         for sentence in notices(self._config):
             _log.warning("%s", sentence)
+        if self.outbox.repaired:
+            _log.error("%s", self.outbox.repaired)
         self._control.start()
-        for part in [*self.uplinks, *self.buses]:
-            part.start()
+        self.outbox.start()
+        for uplink in self.uplinks:
+            uplink.start()
+        for bus in self.buses:
+            bus.start()
         systemd.notify("READY=1", f"STATUS=gateway {self._config.gateway.id} serves {len(self.buses)} buses")
         _log.info("gateway %s runs, version %s", self._config.gateway.id, __version__)
         try:
@@ -85,7 +92,7 @@ class Agent:
             bus.request_stop()
         for bus in self.buses:
             bus.join()
-        self.outbox.flush()
+        self._flush()
         for uplink in self.uplinks:
             uplink.request_stop(drain=_STOP_DRAIN_S)
         for uplink in self.uplinks:
@@ -94,6 +101,12 @@ class Agent:
         self.outbox.close()
         self._lock.close()
         _log.info("gateway %s stopped", self._config.gateway.id)
+
+    def _flush(self) -> None:
+        try:
+            self.outbox.flush()
+        except StoreError as error:
+            _log.error("%s", error)  # closing tries once more and says how much stays behind
 
     def status(self) -> dict[str, Any]:
         """What `gewu doctor` and the live table show: plain JSON values."""
@@ -111,6 +124,11 @@ class Agent:
             "store": msgspec.to_builtins(self.outbox.stats()),
             "uplinks": [msgspec.to_builtins(uplink.status()) for uplink in self.uplinks],
         }
+
+    def _export(self) -> dict[str, Any]:
+        """Every kept record into a file that whoever asked takes away."""
+        file = self._config.gateway.data_dir / f"export-{uuid.uuid4()}.jsonl"
+        return {"file": str(file), "records": self.outbox.export(file)}
 
     def health(self) -> dict[str, Any]:
         """The health message of contract section 4, once a minute."""

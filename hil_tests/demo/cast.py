@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 from gateway import control
 from gateway.errors import GewuError
-from hil_tests import brokers
+import hil_tests.brokers as brokers
 from hil_tests.demo import stage
 from hil_tests.rig import control as rig
 
@@ -33,7 +33,7 @@ class Cast:
         self.data_dir = folder / "gateway"
         self.received_dir = folder / "received"
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
-        self.broker = brokers.best(folder / "broker")
+        self.broker = brokers.best()
         self.village: dict[str, Any] = {}
 
     def start(self) -> None:
@@ -137,7 +137,7 @@ class Cast:
         for name in ("gateway", "receiver", "village"):
             if name in self._processes:
                 self._terminate(name)
-        self.broker.stop()
+        self.broker.close()
 
     def _village_document(self, village: subprocess.Popen[bytes]) -> dict[str, Any]:
         """The JSON document that the village prints once it is up; it keeps its end of the pipe open after that."""

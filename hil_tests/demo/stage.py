@@ -55,7 +55,7 @@ def _toml(value: str | float) -> str:
     return f'"{value}"' if isinstance(value, str) else str(value)
 
 
-def _table(name: str, **values: str | float) -> str:
+def _table(name: str, /, **values: str | float) -> str:
     return f"[[{name}]]\n" + "".join(f"{key} = {_toml(value)}\n" for key, value in values.items()) + "\n"
 
 

@@ -29,8 +29,8 @@ def village(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Village]:
 
 
 @pytest.fixture
-def mosquitto(tmp_path: Path) -> Iterator[Mosquitto]:
-    broker = Mosquitto(tmp_path / "broker")
+def mosquitto() -> Iterator[Mosquitto]:
+    broker = Mosquitto()
     broker.start()
     yield broker
-    broker.stop()
+    broker.close()
