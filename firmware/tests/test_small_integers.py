@@ -9,7 +9,6 @@ import operator
 import sys
 import types
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -70,7 +69,7 @@ def load(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], ModuleType
         spec.loader.exec_module(loaded)
         return loaded
 
-    yield module
+    return module
 
 
 def test_narrow_notices_what_an_esp32_cannot_hold() -> None:

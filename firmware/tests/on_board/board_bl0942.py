@@ -23,7 +23,11 @@ def test_it_asks_the_chip_five_times_a_second():
 
 def test_values_come_out_in_milliampere_decivolt_deciwatt_and_centihertz():
     for shunt in (12, 25, 100, 266, 1600):
-        for amps, volts, watts, hertz in ((0.05, 231.7, 9.0, 50.02), (6.0, 230.0, 1311.0, 49.97), (17.9, 198.2, 3500.0, 60.0)):
+        for amps, volts, watts, hertz in (
+            (0.05, 231.7, 9.0, 50.02),
+            (6.0, 230.0, 1311.0, 49.97),
+            (17.9, 198.2, 3500.0, 60.0),
+        ):
             uart, meter = bench(shunt)
             uart.feed(harness.meter_frame(amps, volts, watts, hertz, shunt))
             meter.step(10)
@@ -99,7 +103,13 @@ def test_a_half_frame_does_not_spoil_the_next_answer():
 
 
 def test_values_against_physics_are_not_believed():
-    for amps, volts, watts, hertz in ((6, 230, 3000, 50), (0.1, 230, 900, 50), (6, 230, 1300, 20), (6, 230, 1300, 90), (6, 650, 1300, 50)):
+    for amps, volts, watts, hertz in (
+        (6, 230, 3000, 50),
+        (0.1, 230, 900, 50),
+        (6, 230, 1300, 20),
+        (6, 230, 1300, 90),
+        (6, 650, 1300, 50),
+    ):
         uart, meter = bench()
         uart.feed(harness.meter_frame(amps, volts, watts, hertz))
         meter.step(10)
@@ -117,14 +127,18 @@ def test_values_age_and_a_silent_chip_is_a_fault():
     uart, meter = bench()
     uart.feed(harness.meter_frame(6, 230, 1300))
     meter.step(100)
-    assert meter.alive and meter.age(350) == 250
+    assert meter.alive
+    assert meter.age(350) == 250
     meter.step(2100)
-    assert meter.alive and not meter.fault
+    assert meter.alive
+    assert not meter.fault
     meter.step(2101)
-    assert not meter.alive and meter.fault
+    assert not meter.alive
+    assert meter.fault
     uart.feed(harness.meter_frame(6, 230, 1300))
     meter.step(2200)
-    assert meter.alive and not meter.fault
+    assert meter.alive
+    assert not meter.fault
 
 
 def test_energy_is_power_over_time_and_gaps_count_a_second():
@@ -160,7 +174,8 @@ def test_a_step_allocates_nothing():
         meter.step(300)
     finally:
         micropython.heap_unlock()
-    assert meter.sequence == 1 and meter.damaged >= 1
+    assert meter.sequence == 1
+    assert meter.damaged >= 1
 
 
 harness.run(globals())

@@ -78,7 +78,8 @@ def test_reading_input_registers_smallest_largest_and_last():
     assert bus.ask(words(4, 0, 1)) == bytes((UNIT, 4, 2, 0, 7))
     size = len(bus.bank.cells[INPUT])
     whole = bus.ask(words(4, 0, size))
-    assert whole[2] == 2 * size and whole[-2:] == bytes((size - 1, 7))
+    assert whole[2] == 2 * size
+    assert whole[-2:] == bytes((size - 1, 7))
     assert bus.ask(words(4, size - 1, 1))[3:] == bytes((size - 1, 7))
 
 
@@ -112,7 +113,8 @@ def test_bits_are_packed_lowest_first():
 def test_a_coil_takes_ff00_and_0000_only():
     bus = Bus()
     assert bus.ask(words(5, 0, 0xFF00)) == words(5, 0, 0xFF00)
-    assert bus.bank.cells[COIL][0] == 1 and bus.writes == [(COIL, 0, 1)]
+    assert bus.bank.cells[COIL][0] == 1
+    assert bus.writes == [(COIL, 0, 1)]
     refused(bus, words(5, 0, 1), 3)
     refused(bus, words(5, 2, 0xFF00), 2)
     assert bus.ask(words(5, 0, 0)) == words(5, 0, 0)
@@ -150,7 +152,8 @@ def test_a_refused_write_changes_nothing():
     refused(bus, words(15, 0, 3) + b"\1\7", 2)
     refused(bus, words(15, 0, 2) + b"\2\3\0", 3)
     refused(bus, words(15, 0, 0) + b"\0", 3)
-    assert bytes(bus.bank.cells[HOLDING]) == before and not bus.writes
+    assert bytes(bus.bank.cells[HOLDING]) == before
+    assert not bus.writes
 
 
 def test_many_coils_are_written_at_once():
@@ -203,9 +206,11 @@ def test_it_waits_t35_before_it_answers_and_drives_the_bus_only_then():
     bus = Bus()
     bus.hear(frame(READ))
     bus.pass_time(3500)
-    assert bus.uart.sent() == b"" and bus.de.level == 0
+    assert bus.uart.sent() == b""
+    assert bus.de.level == 0
     bus.pass_time(200)
-    assert len(bus.uart.sent()) == 25 and bus.de.level == 1
+    assert len(bus.uart.sent()) == 25
+    assert bus.de.level == 1
     bus.pass_time(100)
     assert bus.de.level == 0
 
@@ -253,7 +258,7 @@ def test_neighbours_talk_is_followed_wherever_it_is_cut():
         bus.hear(talk[:cut])
         bus.hear(talk[cut:])
         assert len(bus.said()) == 25, cut
-        assert bus.slave.frames == 5 and bus.slave.framer.broken == 0, cut
+        assert (bus.slave.frames, bus.slave.framer.broken) == (5, 0), cut
 
 
 def test_a_reply_that_carries_a_request_for_us_is_not_answered():
@@ -261,7 +266,8 @@ def test_a_reply_that_carries_a_request_for_us_is_not_answered():
     reply = frame(bytes((9, 3, 8)) + inside)
     bus = Bus()
     bus.hear(frame(words(3, 0, 4, unit=9)) + reply)
-    assert bus.said() == b"" and not bus.writes
+    assert bus.said() == b""
+    assert not bus.writes
 
 
 def test_a_reply_whose_head_is_a_valid_request_is_taken_as_a_reply():
@@ -273,7 +279,8 @@ def test_a_reply_whose_head_is_a_valid_request_is_taken_as_a_reply():
     bus.slave.unit = UNIT
     reply = frame(head[:7])
     bus.hear(reply)
-    assert bus.slave.frames == 2 and bus.said() == b""
+    assert bus.slave.frames == 2
+    assert bus.said() == b""
 
 
 def test_the_head_of_a_due_reply_that_is_a_whole_request_waits_for_the_rest():
@@ -326,7 +333,8 @@ def test_a_reset_in_the_middle_of_a_frame_costs_that_frame_only():
 def test_a_request_that_others_talk_over_is_old_and_not_served():
     bus = Bus()
     bus.hear(frame(words(6, 10, 60)) + frame(words(4, 0, 1, unit=9)))
-    assert bus.said() == b"" and not bus.writes
+    assert bus.said() == b""
+    assert not bus.writes
     bus.hear(frame(READ))
     bus.hear(frame(words(4, 0, 1, unit=9)))
     assert bus.said() == b""
@@ -340,14 +348,16 @@ def test_its_own_echo_is_taken_for_what_it_is():
         assert bus.ask(words(6, 10, 5)) == words(6, 10, 5)
         bus.pass_time(PAUSE_US)
         assert bus.uart.sent() == b""
-    assert bus.writes == [(HOLDING, 10, 1)] * 3 and bus.slave.foreign == 0
+    assert bus.writes == [(HOLDING, 10, 1)] * 3
+    assert bus.slave.foreign == 0
 
 
 def test_an_echo_of_the_very_first_answer_is_not_served():
     bus = Bus(echo=True)
     assert bus.ask(words(6, 10, 5)) == words(6, 10, 5)
     bus.pass_time(PAUSE_US)
-    assert bus.uart.sent() == b"" and len(bus.writes) == 1
+    assert bus.uart.sent() == b""
+    assert len(bus.writes) == 1
 
 
 def test_without_echo_the_same_write_twice_is_served_twice():
@@ -362,7 +372,8 @@ def test_another_board_with_our_address_is_counted():
     bus = Bus()
     bus.ask(READ)
     bus.hear(frame(bytes((UNIT, 4, 20)) + bytes(20)))
-    assert bus.slave.foreign == 1 and bus.said() == b""
+    assert bus.slave.foreign == 1
+    assert bus.said() == b""
 
 
 def test_every_other_unit_is_left_alone():

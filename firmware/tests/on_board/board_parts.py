@@ -73,12 +73,18 @@ class Running:
 def test_a_breaker_shows_what_it_measures():
     board = Running()
     board.feel(6, 1)
-    assert board.word(b"sequence") == 10 and board.word(b"measure_age") == 0
-    assert abs(board.long(b"current") - 6000) <= 2 and abs(board.word(b"voltage") - 2300) <= 1
-    assert abs(board.long(b"power") - 13110) <= 5 and board.word(b"frequency") == 5000
-    assert board.state(b"closed") and not board.state(b"tripped")
-    assert board.word(b"rating", HOLDING) == 16 and board.word(b"curve", HOLDING) == ord("C")
-    assert board.word(b"boot_count") == 1 and board.word(b"reset_cause") == 1
+    assert board.word(b"sequence") == 10
+    assert board.word(b"measure_age") == 0
+    assert abs(board.long(b"current") - 6000) <= 2
+    assert abs(board.word(b"voltage") - 2300) <= 1
+    assert abs(board.long(b"power") - 13110) <= 5
+    assert board.word(b"frequency") == 5000
+    assert board.state(b"closed")
+    assert not board.state(b"tripped")
+    assert board.word(b"rating", HOLDING) == 16
+    assert board.word(b"curve", HOLDING) == ord("C")
+    assert board.word(b"boot_count") == 1
+    assert board.word(b"reset_cause") == 1
     assert board.bank.cells[DISCRETE][board.bank.at(b"contact")] == 1
 
 
@@ -92,8 +98,10 @@ def test_a_trip_opens_latches_and_is_dated():
     board = Running()
     board.feel(6, 1)
     board.feel(200, 0.4)
-    assert board.board.trip.highs == 1 and board.board.contact.level == 0
-    assert board.state(b"tripped") and not board.state(b"closed")
+    assert board.board.trip.highs == 1
+    assert board.board.contact.level == 0
+    assert board.state(b"tripped")
+    assert not board.state(b"closed")
     assert (board.word(b"cause"), board.word(b"trip_count")) == (2, 1)
     assert abs(board.long(b"trip_current") - 200000) < 40
     board.feel(0, 3)
@@ -121,11 +129,13 @@ def test_a_sensor_alarms_and_moves_nothing():
     board.feel(6, 1)
     assert board.word(b"state") == 0
     board.feel(20, 12)
-    assert board.state(b"overload") and board.board.trip.highs == 0
+    assert board.state(b"overload")
+    assert board.board.trip.highs == 0
     board.now += 5000
     board.meter.step(board.now)
     board.role.step(board.now)
-    assert board.state(b"meter_fault") and board.word(b"measure_age") == 5000
+    assert board.state(b"meter_fault")
+    assert board.word(b"measure_age") == 5000
 
 
 def test_a_board_without_settings_says_so():
@@ -161,7 +171,8 @@ def test_a_breakers_step_allocates_nothing():
             board.live.running(Bus, now)
     finally:
         micropython.heap_unlock()
-    assert board.state(b"breaker_failure") and board.word(b"cause") == 2
+    assert board.state(b"breaker_failure")
+    assert board.word(b"cause") == 2
 
 
 def test_identify_blinks_counts_down_and_ends():
@@ -174,11 +185,14 @@ def test_identify_blinks_counts_down_and_ends():
     for now in range(0, 5000, 50):
         panel.step(now, 0, False)
         levels.add(board.board.led.level)
-    assert board.board.led.highs > 10 and levels == {0, 1}
-    assert 24 <= board.word(b"identify_seconds", HOLDING) <= 26 and board.bank.cells[COIL][at] == 1
+    assert board.board.led.highs > 10
+    assert levels == {0, 1}
+    assert 24 <= board.word(b"identify_seconds", HOLDING) <= 26
+    assert board.bank.cells[COIL][at] == 1
     for now in range(5000, 40000, 50):
         panel.step(now, 0, False)
-    assert board.word(b"identify_seconds", HOLDING) == 0 and board.bank.cells[COIL][at] == 0
+    assert board.word(b"identify_seconds", HOLDING) == 0
+    assert board.bank.cells[COIL][at] == 0
     assert board.board.led.highs < 200
 
 
@@ -188,13 +202,16 @@ def test_silence_holds_until_the_next_alarm():
     lamp = board.bank.at(b"alarm_lamp")
     silence = board.bank.at(b"silence")
     panel.step(0, 4, False)
-    assert board.board.lamp.level == 1 and board.bank.cells[DISCRETE][lamp] == 1
+    assert board.board.lamp.level == 1
+    assert board.bank.cells[DISCRETE][lamp] == 1
     board.bank.cells[COIL][silence] = 1
     panel.written(COIL, 0, 2)
     panel.step(20, 4, False)
-    assert board.board.lamp.level == 0 and board.bank.cells[DISCRETE][lamp] == 0
+    assert board.board.lamp.level == 0
+    assert board.bank.cells[DISCRETE][lamp] == 0
     panel.step(40, 6, False)
-    assert board.board.lamp.level == 1 and board.bank.cells[COIL][silence] == 0
+    assert board.board.lamp.level == 1
+    assert board.bank.cells[COIL][silence] == 0
     panel.step(60, 0, False)
     assert board.board.lamp.level == 0
 
@@ -242,15 +259,19 @@ def test_a_line_a_second_with_names_units_and_crc():
     for now in range(0, 3500, 20):
         report.step(now)
     lines = host.data.split(b"\n")
-    assert len(lines) == 4 and lines[3] == b"", len(lines)
+    assert len(lines) == 4, len(lines)
+    assert lines[3] == b""
     body, crc = lines[0][: lines[0].find(b',"crc"')], json.loads(lines[0])["crc"]
     assert int(crc, 16) == crc32(body) & 0xFFFFFFFF
     line = json.loads(lines[1])
     assert (line["v"], line["seq"], line["serial"], line["role"]) == (1, 2, "GW-000001", "breaker")
     assert (line["profile"], line["address"]) == ("gewu-breaker", 7)
     values = line["values"]
-    assert abs(values["current"] - 6) < 0.003 and abs(values["voltage"] - 230) < 0.2
-    assert values["closed"] is True and values["contact"] is True and values["serial"] == "GW-000001"
+    assert abs(values["current"] - 6) < 0.003
+    assert abs(values["voltage"] - 230) < 0.2
+    assert values["closed"] is True
+    assert values["contact"] is True
+    assert values["serial"] == "GW-000001"
     # Every readable value of the profile, bits one by one in place of their register.
     wanted = [name.decode() for field in board.bank.fields for name in names(field)]
     assert sorted(values) == sorted(wanted)
@@ -273,7 +294,8 @@ def test_a_host_that_does_not_read_costs_whole_lines_and_no_time():
     for now in range(9000, 11000, 20):
         report.step(now)
     lines = [json.loads(line) for line in host.data.split(b"\n") if line]
-    assert len(lines) >= 2 and host.longest <= 64
+    assert len(lines) >= 2
+    assert host.longest <= 64
     for line in lines:
         assert line["v"] == 1
 
@@ -286,12 +308,16 @@ def test_trouble_is_said():
     for now in range(0, 2900, 20):
         report.step(now)
     lines = [json.loads(line) for line in host.data.split(b"\n") if line]
-    assert lines[0]["trouble"] == "OSError '28'" and "trouble" not in lines[1]
+    assert lines[0]["trouble"] == "OSError '28'"
+    assert "trouble" not in lines[1]
 
 
 def test_decimals_are_exact():
-    assert decimal(-5, 1) == "-0.5" and decimal(12345, 3) == "12.345" and decimal(7, 0) == "7"
-    assert decimal(0xFFFFFFFF, 3) == "4294967.295" and decimal(-120000, 1) == "-12000.0"
+    assert decimal(-5, 1) == "-0.5"
+    assert decimal(12345, 3) == "12.345"
+    assert decimal(7, 0) == "7"
+    assert decimal(0xFFFFFFFF, 3) == "4294967.295"
+    assert decimal(-120000, 1) == "-12000.0"
 
 
 class Watchdog:

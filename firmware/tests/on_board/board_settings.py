@@ -32,19 +32,22 @@ def test_the_newest_valid_slot_wins():
     assert Slots("x").load()["v"] == "b"
     write("x.b", encode({"seq": 5, "v": "b"})[:-1] + b"!")
     slots = Slots("x")
-    assert slots.load()["v"] == "a" and slots.damaged
+    assert slots.load()["v"] == "a"
+    assert slots.damaged
 
 
 def test_saving_takes_turns_and_counts():
     clean()
     slots = Slots("x")
-    assert slots.load() is None and not slots.damaged
+    assert slots.load() is None
+    assert not slots.damaged
     for number in range(1, 6):
         slots.save({"v": number})
         again = Slots("x")
         record = again.load()
         assert (record["seq"], record["v"]) == (number, number)
-    assert decode(read("x.a"))["v"] == 5 and decode(read("x.b"))["v"] == 4
+    assert decode(read("x.a"))["v"] == 5
+    assert decode(read("x.b"))["v"] == 4
 
 
 def test_a_write_cut_at_any_byte_leaves_the_old_or_the_new():
@@ -71,7 +74,8 @@ def test_a_board_that_was_cut_saves_on_without_touching_the_good_slot():
     slots = Slots("x")
     assert slots.load()["v"] == 2
     slots.save({"v": 3})
-    assert decode(read("x.b"))["v"] == 2 and Slots("x").load()["v"] == 3
+    assert decode(read("x.b"))["v"] == 2
+    assert Slots("x").load()["v"] == 3
 
 
 def test_what_is_no_record_is_none():
@@ -85,7 +89,8 @@ def test_good_settings_and_their_defaults():
     clean()
     write("settings.b", encode(GOOD))
     board = settings.load()
-    assert board.configured and board.trouble == ""
+    assert board.configured
+    assert board.trouble == ""
     assert (board.role, board.serial, board.address, board.rating) == ("breaker", b"GW-000001", 7, 16)
     assert (board.baud, board.parity, board.stopbits, board.curve) == (9600, "N", 1, "C")
     assert (board.shunt_uohm, board.divider, board.meter_baud) == (100, 3824, 9600)
@@ -114,7 +119,7 @@ def test_each_wrong_value_is_named_and_leaves_it_unconfigured():
         record[key] = value
         write("settings.a", encode(record))
         board = settings.load()
-        assert not board.configured and board.address == 247, key
+        assert (board.configured, board.address) == (False, 247), key
         assert key in board.trouble or (key == "pins" and "trip" in board.trouble), board.trouble
 
 
@@ -168,7 +173,8 @@ def test_energy_is_kept_hourly():
     memory.step(3599999)
     memory.note(3600001, 0, 0, 0, 778, 0)
     memory.step(3600001)
-    assert Memory(0).energy == 778 and read("memory.a") == before
+    assert Memory(0).energy == 778
+    assert read("memory.a") == before
 
 
 def test_a_damaged_memory_assumes_the_hotter():

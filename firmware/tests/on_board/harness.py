@@ -58,6 +58,7 @@ class Pin:
         if level and not self.level:
             self.highs += 1
         self.level = level
+        return None
 
 
 class Board:

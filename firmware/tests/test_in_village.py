@@ -1,0 +1,149 @@
+"""The whole firmware on virtual boards: what only shows when all parts run together on their UARTs."""
+
+import json
+import subprocess
+import sys
+import time
+from binascii import crc32
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import minimalmodbus
+import pytest
+
+from hil_tests.rig.flash import fill
+from hil_tests.rig.site import Board, Bus, parse_site
+from hil_tests.rig.village import Village
+
+pytestmark = pytest.mark.integration
+
+# The ESP32 without PSRAM gives Python 160 kB; what is left must serve an update.
+HEAP_LIMIT = 110 * 1024
+SITE: dict[str, Any] = {
+    "bus": [
+        {
+            "name": "north",
+            "baud": 19200,
+            "board": [
+                {"id": "b1", "address": 1, "rating": 16, "current": 6.0},
+                {"id": "b2", "address": 2, "rating": 10, "curve": "B"},
+                {"id": "s1", "address": 3, "profile": "gewu-sensor"},
+            ],
+        },
+        {"name": "lost", "baud": 9600, "board": [{"id": "u1", "address": 247}]},
+    ]
+}
+
+
+def load(folder: Path, board: Board, bus: Bus) -> None:
+    """Firmware and settings; u1 has lost its settings."""
+    fill(folder, board, bus)
+    if board.id == "u1":
+        (folder / "settings.a").write_bytes(b'{"seq":1,"role":"breaker"}\n00000000')
+
+
+@pytest.fixture(scope="module")
+def village(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Village]:
+    with Village(parse_site(SITE, "test"), tmp_path_factory.mktemp("village"), load=load) as up:
+        yield up
+
+
+def instrument(village: Village, bus: int, address: int) -> minimalmodbus.Instrument:
+    """A master of that bus; pass its port on with close_port_after_each_call."""
+    state = village.state()["buses"][bus]
+    one = minimalmodbus.Instrument(state["port"], address, close_port_after_each_call=True)
+    one.serial.baudrate = state["baud"]
+    one.serial.timeout = 1.0
+    return one
+
+
+def until(condition: Callable[[], Any], seconds: float = 15.0) -> Any:
+    """The first true value of `condition`; fails after `seconds`."""
+    deadline = time.monotonic() + seconds
+    while not (value := condition()):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    return value
+
+
+def usb_lines(village: Village, board: int, count: int) -> list[bytes]:
+    """Whole report lines from USB."""
+    data = b""
+    with Path(village.state()["boards"][board]["usb"]).open("rb", buffering=0) as usb:
+        deadline = time.monotonic() + 15
+        while data.count(b"\n") < count + 1 and time.monotonic() < deadline:
+            data += usb.read(4096)
+    return [line.rstrip(b"\r") for line in data.split(b"\n")[1:-1]]
+
+
+def test_a_breaker_trips_by_itself_and_says_so(village: Village) -> None:
+    """Five times the threshold of curve C: open within seconds, cause, count and current latched."""
+    b1 = instrument(village, 0, 1)
+    until(lambda: b1.read_register(0, functioncode=4) > 2)
+    assert b1.read_register(1, functioncode=4) & 0b11 == 1
+    village.inject("b1", {"current": "200"})
+    until(lambda: b1.read_register(2, functioncode=4) == 2)
+    until(lambda: not b1.read_bit(0, functioncode=2))
+    registers = b1.read_registers(0, 26, functioncode=4)
+    assert registers[3] >= 1
+    assert (registers[6] << 16 | registers[7]) > 113_000
+    village.inject("b1", {"current": "6", "handle": "1"})
+    until(lambda: b1.read_register(2, functioncode=4) == 0)
+    assert b1.read_register(3, functioncode=4) == registers[3]
+
+
+def test_a_board_without_settings_answers_on_247(village: Village) -> None:
+    """It names its state, shows no rating, and its USB says why."""
+    lost = instrument(village, 1, 247)
+    assert lost.read_register(1, functioncode=4) == 1 << 5
+    assert lost.read_register(0, functioncode=3) == 0
+    line = json.loads(usb_lines(village, 3, 1)[0])
+    assert (line["role"], line["trouble"]) == ("none", "settings damaged")
+
+
+def test_usb_carries_a_checked_line_a_second(village: Village) -> None:
+    """Numbered without a hole, CRC right, values as the bus has them."""
+    lines = usb_lines(village, 2, 3)
+    for line in lines:
+        body = line[: line.index(b',"crc"')]
+        assert int(json.loads(line)["crc"], 16) == crc32(body)
+    numbers = [json.loads(line)["seq"] for line in lines]
+    assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
+    assert json.loads(lines[-1])["profile"] == "gewu-sensor"
+
+
+def test_the_repl_is_one_ctrl_c_away_and_the_heap_has_room(village: Village) -> None:
+    """mpremote takes the board over; what the running firmware had allocated stays under the limit."""
+    usb = village.state()["boards"][1]["usb"]
+    code = "import gc; gc.collect(); print(gc.mem_alloc())"
+    # resume: no soft reset, so that the modules and objects of the firmware are still there.
+    done = subprocess.run(
+        [sys.executable, "-m", "mpremote", "connect", usb, "resume", "exec", code],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    in_use = int(done.stdout.split()[-1])
+    assert in_use <= HEAP_LIMIT
+    assert "Traceback" not in done.stdout
+
+
+def test_a_killed_board_comes_back_and_has_counted_it(village: Village) -> None:
+    """boot_count survives in its own slots; the settings were not rewritten."""
+    s1 = instrument(village, 0, 3)
+    before = s1.read_register(13, functioncode=4)
+    settings = village.folder / "boards" / "s1" / "settings.a"
+    stamp = settings.stat().st_mtime_ns
+    village.inject("s1", {"kill": "1"})
+
+    def counted() -> bool:
+        try:
+            return bool(s1.read_register(13, functioncode=4) == before + 1)
+        except (OSError, ValueError):
+            return False
+
+    until(counted)
+    assert settings.stat().st_mtime_ns == stamp

@@ -1,0 +1,74 @@
+"""The settings slots that provisioning writes are those that a board reads."""
+
+import binascii
+import json
+import os
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway import shipped
+from gateway.errors import ConfigurationError
+from hil_tests.rig.interpreter import micropython
+from provisioning.settings import slot_bytes
+
+GOOD: dict[str, Any] = {"role": "breaker", "serial": "GW-000001", "address": 7, "rating": 16}
+_PRINT = "import settings; s = settings.load(); print(s.configured, s.serial, s.baud, s.curve, s.shunt_uohm, s.pins)"
+
+
+def test_a_slot_is_a_line_of_json_and_its_crc() -> None:
+    """One line with "seq", a newline, 8 hexadecimal digits of CRC-32."""
+    line, crc = slot_bytes(GOOD, 3).split(b"\n")
+    assert json.loads(line)["seq"] == 3
+    assert "shunt_uohm" not in json.loads(line)
+    assert crc == b"%08x" % binascii.crc32(line)
+
+
+def test_a_board_reads_what_provisioning_wrote(tmp_path: Path) -> None:
+    """The firmware itself parses it; the higher number wins."""
+    (tmp_path / "settings.a").write_bytes(slot_bytes(GOOD, 1))
+    more = {"serial": "GW-000002", "baud": 115200, "curve": "D", "shunt_uohm": 50, "pins": {"bus_de": 4}}
+    (tmp_path / "settings.b").write_bytes(slot_bytes({**GOOD, **more}, 2))
+    done = subprocess.run(
+        [micropython(), "-c", _PRINT],
+        cwd=tmp_path,
+        env={"PATH": os.defpath, "MICROPYPATH": str(shipped.firmware())},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.strip() == "True b'GW-000002' 115200 D 50 {'bus_de': 4}"
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("role", "fuse"),
+        ("serial", ""),
+        ("serial", "x" * 17),
+        ("serial", 'a"b'),
+        ("address", 0),
+        ("address", "7"),
+        ("baud", 100),
+        ("parity", "O"),
+        ("rating", 126),
+        ("curve", "Z"),
+        ("shunt_uohm", 9),
+        ("meter_baud", 1200),
+        ("pins", {"trip": 40}),
+        ("pins", {"tripp": 4}),
+        ("colour", "red"),
+    ],
+)
+def test_a_wrong_value_is_refused_by_its_key(key: str, value: Any) -> None:
+    """Nothing a board would refuse leaves the bench; the sentence names the key."""
+    with pytest.raises(ConfigurationError, match=key):
+        slot_bytes({**GOOD, key: value}, 1)
+
+
+def test_numbers_of_slots_start_at_one() -> None:
+    """0 would lose against a board that counts from 1."""
+    with pytest.raises(ConfigurationError, match="starts at 1"):
+        slot_bytes(GOOD, 0)
