@@ -220,8 +220,9 @@ class Lane:
         return self._settled[0][1] if self._settled[0][0] <= moment else 0
 
     def settle(self, now: float) -> None:
-        """Note how far delivery has come, for the replay window."""
-        if self._settled[-1][1] != self.prefix():
+        """Note how far delivery has come, for the replay window; once a second is exact enough."""
+        when, upto = self._settled[-1]
+        if now >= when + 1.0 and upto != self.prefix():
             self._settled.append((now, self.prefix()))
 
 

@@ -210,7 +210,9 @@ class Outbox:
     def mark_delivered(self, uplink: str, seqs: Sequence[int]) -> None:
         """The broker has confirmed these; written with the next commit, at most 1 s later."""
         with self._lock:
-            self._lanes[uplink].deliver(set(seqs))
+            lane = self._lanes[uplink]
+            lane.deliver(set(seqs))
+            lane.settle(self._clock.monotonic())
 
     def acknowledge(self, uplink: str, epoch: str, upto: int) -> int | None:
         """The receiver has everything up to `upto`; returns how many messages that settles.

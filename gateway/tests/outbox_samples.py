@@ -1,0 +1,36 @@
+"""Readings, events, routes and an outbox on a fake clock, for the tests of the outbox and of delivery."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from gateway.outbox import Outbox
+from gateway.records import Event, Reading
+from gateway.tests.fake_clock import FakeClock
+
+
+@dataclass(frozen=True)
+class Route:
+    """See `gateway.outbox.lane.Route`."""
+
+    name: str = "county"
+    acks: bool = False
+    max_delay: float = 2.0
+
+
+def reading(number: int = 0, **values: float) -> Reading:
+    """A reading of one breaker; `number` orders them."""
+    found = dict(values) or {"voltage": 230.0 + number}
+    return Reading(device="b0101", at=1_795_000_000_000 + number, mono=number, clock="trusted", values=dict(found))
+
+
+def event(name: str = "e1", cleared: int | None = None, kind: str = "trip.overcurrent") -> Event:
+    """An event that raises, or clears when `cleared` is given."""
+    return Event(
+        id=name, kind=kind, grade=1, device="b0101", place="p", raised=1_795_000_000_000, cleared=cleared, mono=1,
+        clock="trusted",
+    )  # fmt: skip
+
+
+def opened(folder: Path, clock: FakeClock, *routes: Route) -> Outbox:
+    """An outbox without its committing thread: the test flushes."""
+    return Outbox(folder, clock, routes or (Route(),))
