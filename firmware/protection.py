@@ -31,6 +31,7 @@ _BANDS = {"B": 387, "C": 707, "D": 1414}
 _PULSE_MS = const(200)  # trip coil energised
 _CHECK_MS = const(1500)  # two refreshes of the chip's RMS (400 ms each), a poll, and the contact's own time
 _RETRY_MS = const(2000)
+_OPEN_MS = const(300)  # the contact must show open for so long: contacts bounce
 _TRIES = const(5)  # a trip coil is not made for more
 
 _ALARM_PERMILLE = const(800)  # of the thermal trip value; 1.13 In for ever settles at 798
@@ -126,6 +127,7 @@ class Protection:
         self._told_at = now
         self._tries = 0
         self._seen_open = False
+        self._closed_at = now  # last time that the contact showed closed
 
     def step(self, now: int, current: int, saturated: bool, sample: int, alive: bool, closed: bool) -> int:
         """One step; returns the latched cause.
@@ -139,7 +141,7 @@ class Protection:
             # Two measurements in a row: one frame with a good checksum may still carry fantasy.
             self._sample = sample
             self._high = self._high + 1 if saturated or current >= self.threshold else 0
-        self._rearm(closed)
+        self._rearm(now, closed)
         if self.cause == NONE:
             if self._high >= 2:
                 self.trip(now, INSTANTANEOUS, current)
@@ -172,13 +174,18 @@ class Protection:
             self.cause = cause
             self._seen_open = True
 
-    def _rearm(self, closed: bool) -> None:
-        if self.cause == NONE:
-            return
+    def _rearm(self, now: int, closed: bool) -> None:
+        """A lever that was open and is closed again was moved by a person: nothing else closes it."""
         if not closed:
-            self._seen_open = True
-        elif self._seen_open and not self._opening:
+            if ticks_diff(now, self._closed_at) >= _OPEN_MS:
+                self._seen_open = True
+            return
+        self._closed_at = now
+        if self._seen_open and self.cause != NONE:
             self.cause = NONE
+            self.failed = False
+            self.output = 0
+            self._opening = False
             self._high = 0
 
     def _open(self, now: int, flows: bool, closed: bool) -> None:

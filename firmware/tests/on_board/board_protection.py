@@ -144,6 +144,27 @@ def test_the_lever_rearms_and_count_and_current_stay():
     assert (bench.guard.trip_count, bench.guard.trip_current) == (1, 160000)
 
 
+def test_a_bouncing_contact_is_no_lever():
+    bench = Bench()
+    bench.time_to_trip(1000)
+    for closed in (False, True, False, False, True, False):
+        bench.closed = closed
+        bench.step(0)
+    assert bench.guard.cause == INSTANTANEOUS
+
+
+def test_a_lever_closed_at_once_onto_a_fault_trips_again():
+    bench = Bench()
+    bench.time_to_trip(1000)
+    for _ in range(5):
+        bench.step(160000)
+    bench.closed = True
+    bench.step(160000)
+    assert bench.guard.cause == NONE
+    assert bench.time_to_trip(1000) <= 2 * STEP_MS
+    assert (bench.guard.cause, bench.guard.trip_count) == (INSTANTANEOUS, 2)
+
+
 def test_a_current_that_goes_on_is_a_breaker_failure_and_five_pulses():
     bench = Bench()
     bench.welded = True
