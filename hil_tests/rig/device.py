@@ -16,18 +16,15 @@ from hil_tests.rig.circuit import Circuit
 from hil_tests.rig.hub import Port
 from hil_tests.rig.loop import Loop, Timer
 from hil_tests.rig.process import Process
-from hil_tests.rig.repl import SOFT_REBOOT, Relay, State
 from hil_tests.rig.site import Board, Bus
 from hil_tests.rig.terminal import Terminal
+from hil_tests.rig.usb import Usb
 
 # Causes of a reset as the ESP32 port of MicroPython numbers them.
 POWER, HARD, WATCHDOG, SOFT = 1, 2, 3, 5
 OPENING_S = 0.010  # from the pulse on the trip coil to the open contact
 _BACK_OFF_S, _LONGEST_BACK_OFF_S = 0.2, 5.0
 _STABLE_S = 2.0  # who lived so long does not die at its start
-_USB_BACKLOG = 65536
-# A tool that has not read for so long has gone: it gets the newest output when it comes back, not the oldest.
-_DESERTED_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,13 +53,12 @@ class Device:
         """`opened(board id, Unix ms)` is called when the trip coil has opened the contact."""
         self.board, self.circuit, self.ready = board, Circuit(board), False
         self._loop, self._wiring, self._flash, self._opened = loop, wiring, flash, opened
-        self._usb, self._console = Terminal(), Terminal(interrupts=True)
+        self._usb = Usb(loop)
         self._control, self._meter_line = Terminal(blocking_reads=False), Terminal(blocking_reads=False)
         self.port = Port(board.id, Terminal(blocking_reads=False), bus.baud, bus.parity, bus.bits)
         self.port.silent, self.port.stuck = board.silent, board.stuck
         self._meter = Bl0942(wiring.shunt_uohm, wiring.divider, loop.now())
         self._meter_baud = 0
-        self._relay = Relay()
         self._process = Process(loop, interpreter, self._ended)
         self._cause: int | None = None
         self._booted = False
@@ -72,18 +68,9 @@ class Device:
         self._coil = False
         self._watchdog_s: float | None = None
         self._bite: Timer | None = None
-        self._pump: Timer | None = None
-        self._output = bytearray()
-        self._output_moved = loop.now()
-        self._drain: Timer | None = None
         self._restart: Timer | None = None
-        for terminal, action in (
-            (self._usb, self._from_host),
-            (self._console, self._from_board),
-            (self._control, self._from_pins),
-            (self._meter_line, self._from_meter_line),
-        ):
-            loop.watch(terminal.master, action)
+        loop.watch(self._control.master, self._from_pins)
+        loop.watch(self._meter_line.master, self._from_meter_line)
 
     @property
     def pid(self) -> int | None:
@@ -105,9 +92,9 @@ class Device:
         self._restart = None
         self._started_at = self._loop.now()
         self._lines = b""
-        for terminal in (self._control, self._meter_line, self.port.terminal, self._console):
+        for terminal in (self._control, self._meter_line, self.port.terminal):
             terminal.discard_unread()
-        self._relay.restarted()
+        self._usb.board_boots()
         self._show_contact()
         environment = {
             "GEWU_RIG_FLASH": str(self._flash),
@@ -116,9 +103,9 @@ class Device:
             "GEWU_RIG_UART2": self._meter_line.path,
             "GEWU_RIG_UNIQUE_ID": hashlib.sha256(self.board.id.encode()).hexdigest()[:12],
             "GEWU_RIG_RESET_CAUSE": str(cause),
-            "GEWU_RIG_MAIN": "0" if self._relay.raw else "1",
+            "GEWU_RIG_MAIN": "0" if self._usb.raw else "1",
         }
-        self._process.start(self._console.path, environment)
+        self._process.start(self._usb.console, environment)
 
     def inject(self, values: dict[str, float]) -> None:
         """Change the world of this board (values from `circuit.parse_injection`)."""
@@ -135,11 +122,12 @@ class Device:
 
     def close(self) -> None:
         """End the process and give back the terminals."""
-        for timer in (self._bite, self._pump, self._drain, self._restart):
+        for timer in (self._bite, self._restart):
             if timer is not None:
                 timer.cancel()
         self._process.close()
-        for terminal in (self._usb, self._console, self._control, self._meter_line):
+        self._usb.close()
+        for terminal in (self._control, self._meter_line):
             self._loop.unwatch(terminal.master)
             terminal.close()
         self.port.terminal.close()
@@ -147,16 +135,13 @@ class Device:
     # --- Life and death ---------------------------------------------------------------------------
 
     def _ended(self, status: int) -> None:
-        self._from_board()  # its last words
         self._from_pins()
         self._booted = self._coil = False
         wait = self._next_wait(status)
         cause = self._cause or (POWER if os.WIFSIGNALED(status) else SOFT)
         self._cause = None
-        if cause == SOFT:
-            self._to_host(SOFT_REBOOT)
-        else:
-            self._relay.raw = False
+        self._usb.board_ended(soft=cause == SOFT)
+        if cause != SOFT:  # a soft reset leaves the watchdog running, as on the board
             self._arm(None)
         self._restart = self._loop.after(wait, lambda: self.start(cause))
 
@@ -204,7 +189,7 @@ class Device:
                 self._reset(HARD)
             elif kind == "H":
                 self._booted = True
-                self._feed_repl()
+                self._usb.board_listens()
 
     def _pin(self, number: int, level: int) -> None:
         if number == self._wiring.trip and self.board.profile == "gewu-breaker":
@@ -250,45 +235,3 @@ class Device:
 
     def _answer(self, answer: bytes) -> None:
         self._meter_line.write(answer)
-
-    # --- USB --------------------------------------------------------------------------------------
-
-    def _from_host(self) -> None:
-        self._relay.from_host(self._usb.read())
-        self._feed_repl()
-
-    def _feed_repl(self) -> None:
-        if self._pump is not None:
-            self._pump.cancel()
-            self._pump = None
-        state: State = "booting"
-        if self._booted:
-            state = "running" if self._console.interruptible else "prompt"
-        part = self._relay.to_board(state, self._loop.now())
-        if part:
-            self._relay.give_back(part[self._console.write(part) :])
-        if self._relay.waiting and self._booted:
-            self._pump = self._loop.after(0.005, self._feed_repl)
-
-    def _from_board(self) -> None:
-        data = self._console.read()
-        if data:
-            self._to_host(self._relay.to_host(data))
-
-    def _to_host(self, data: bytes) -> None:
-        self._output += data
-        self._empty_output()
-
-    def _empty_output(self) -> None:
-        now = self._loop.now()
-        sent = self._usb.write(bytes(self._output)) if self._output else 0
-        del self._output[:sent]
-        if sent or not self._output:
-            self._output_moved = now
-        elif now - self._output_moved > _DESERTED_S:
-            self._usb.discard_unread()
-            del self._output[:-1024]
-        del self._output[:-_USB_BACKLOG]
-        if self._drain is not None:
-            self._drain.cancel()
-        self._drain = self._loop.after(0.02, self._empty_output) if self._output else None

@@ -33,7 +33,7 @@ class Process:
         self.pid = os.posix_spawn(
             path,
             [path, "-X", f"heapsize={HEAP}", "-i", str(_BOARD / "start.py")],
-            {"PATH": os.environ.get("PATH", os.defpath), "MICROPYPATH": str(_BOARD), **environment},
+            {**os.environ, "MICROPYPATH": str(_BOARD), **environment},
             setsid=True,
             setsigdef=_DEFAULTS,
             setsigmask=(),
