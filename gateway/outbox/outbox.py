@@ -27,6 +27,7 @@ _log = logging.getLogger(__name__)
 
 COMMIT_EVERY_S = 0.8  # readings are group-committed; a power cut costs at most 1 s of them
 _PRUNE_EVERY_S = 10.0
+_GROUP = 2000  # as many readings are committed before their time
 _REPEAT_LOG_S = 60.0
 # A replay request names at most this many messages; a receiver asks for the rest when it has these.
 MOST_RESENT = 1000
@@ -121,6 +122,8 @@ class Outbox:
     def put_reading(self, reading: Reading) -> None:
         """Accept a reading; it is committed, and only then has a number, within a second."""
         with self._lock:
+            if len(self._waiting.readings) >= _GROUP and self.trouble is None:
+                self._commit_early()
             self._waiting.add_reading(reading)
             now = self._clock.monotonic()
             idle = [lane for lane in self._lanes.values() if lane.waiting_since is None]
@@ -294,6 +297,13 @@ class Outbox:
         except sqlite3.Error as error:
             self._roll_back(connection, error)
             raise self._failed(error) from error
+
+    def _commit_early(self) -> None:
+        """A burst must not push its own head out of the bounded memory."""
+        try:
+            self._commit()
+        except StoreError as error:
+            self._complain(str(error))  # kept; the committing thread goes on trying
 
     def _commit(self) -> None:
         with self._transaction():

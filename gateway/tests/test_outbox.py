@@ -288,7 +288,7 @@ def test_the_first_migration_is_all_or_nothing(tmp_path: Path, fail_at: int) -> 
     class Stopping(sqlite3.Connection):
         count = 0
 
-        def execute(self, sql: str, *rest: object) -> sqlite3.Cursor:  # type: ignore[override]
+        def execute(self, sql: str, *rest: object) -> sqlite3.Cursor:
             if sql.startswith(("CREATE", "INSERT", "PRAGMA user_version=", "--")):
                 Stopping.count += 1
                 if Stopping.count > fail_at:
