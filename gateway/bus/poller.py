@@ -94,6 +94,8 @@ class BusPoller:
         future: Future[T] = Future()
         self._asked.append((future, work))  # type: ignore[arg-type]
         self._wake.set()
+        if self._stopping:  # the thread may have looked for the last time
+            self._refuse_asked("the gateway is stopping")
         return future
 
     def status(self) -> BusStatus:

@@ -1,6 +1,6 @@
 """The planner against brute force over every way to cut the due registers into requests."""
 
-from itertools import combinations
+from itertools import combinations, pairwise
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -54,7 +54,7 @@ def brute_force(profile: Profile, due: list[Register], wire: Wire) -> float:
     for count in range(len(ordered)):
         for cuts in combinations(range(1, len(ordered)), count):
             edges = [0, *cuts, len(ordered)]
-            runs = [ordered[a:b] for a, b in zip(edges, edges[1:], strict=False)]
+            runs = [ordered[a:b] for a, b in pairwise(edges)]
             if all(allowed(profile, run) for run in runs):
                 best = min(best, sum(wire.read(run[0].kind, run[-1].end - run[0].address) for run in runs))
     return best if ordered else 0.0

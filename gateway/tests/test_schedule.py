@@ -1,5 +1,6 @@
 """The order of a bus, on a simulated line: time passes only by what the formula says a request costs."""
 
+import itertools
 import math
 from collections import defaultdict
 from dataclasses import dataclass, field
@@ -62,7 +63,7 @@ class Bench:
 
     def longest_wait(self, device: int, poll: str, since: float = 0.0) -> float:
         times = [time for time in self.read[device, poll] if time >= since]
-        return max(b - a for a, b in zip(times, times[1:], strict=False))
+        return max(b - a for a, b in itertools.pairwise(times))
 
 
 def test_each_class_is_read_in_its_period_when_there_is_time() -> None:

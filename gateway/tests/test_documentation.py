@@ -1,0 +1,53 @@
+"""Every key of the configuration and of profiles is documented; a new key without its line fails here."""
+
+import re
+from pathlib import Path
+from typing import Any, get_args
+
+import pytest
+from pydantic import BaseModel
+
+from gateway.config import Config
+from gateway.profile import Profile
+
+DOCS = Path(__file__).resolve().parents[2] / "docs"
+
+
+def models(model: type[BaseModel]) -> set[type[BaseModel]]:
+    """A model and all models of its fields."""
+    found = {model}
+
+    def look(annotation: Any) -> None:
+        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+            found.update(models(annotation))
+        for part in get_args(annotation):
+            look(part)
+
+    for field in model.model_fields.values():
+        look(field.annotation)
+    return found
+
+
+def keys(model: type[BaseModel]) -> list[str]:
+    return [field.alias or name for name, field in model.model_fields.items()]
+
+
+@pytest.mark.parametrize(("root", "page"), [(Config, "configuration.md"), (Profile, "profiles.md")])
+def test_every_key_has_its_line(root: type[BaseModel], page: str) -> None:
+    """Tables appear as headings, keys in the first column of a table."""
+    text = (DOCS / page).read_text(encoding="utf-8")
+    first_columns = " ".join(line.split("|")[1] for line in text.splitlines() if line.startswith("| "))
+    named = set(re.findall(r"`([a-z0-9_]+)`", first_columns))
+    headings = " ".join(line for line in text.splitlines() if line.startswith("## "))
+    for model in models(root) - {root}:
+        assert not set(keys(model)) - named, model.__name__
+    for table in keys(root):
+        assert f"[{table}]" in headings, table
+
+
+@pytest.mark.parametrize("root", [Config, Profile])
+def test_every_key_describes_itself(root: type[BaseModel]) -> None:
+    """The sentences for missing and wrong keys, and the schema, use these descriptions."""
+    for model in models(root):
+        for name, field in model.model_fields.items():
+            assert field.description, f"{model.__name__}.{name}"
