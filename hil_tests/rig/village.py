@@ -4,6 +4,7 @@ This is the map of the rig: each bus is a `Hub`, each board a `Device`, all in o
 """
 
 import random
+import resource
 import sys
 import threading
 import time
@@ -29,6 +30,7 @@ Result = TypeVar("Result")
 Load = Callable[[Path, Board, Bus], None]
 # A thread that computes keeps the loop from its work for at most this long; characters are that short.
 _SWITCH_S = 0.0005
+_FILES_A_BOARD = 12  # five terminals with two ends, a process, a port
 
 
 class Village:
@@ -62,6 +64,7 @@ class Village:
         """Up, once every board answered; GewuError names the one that did not within `deadline_s`."""
         interpreter = micropython()
         boards = [(bus, board) for bus in self.site.bus for board in bus.board]
+        _allow_files(len(boards) * _FILES_A_BOARD + 256)
         for bus, board in boards:
             self._load(self._flash(board.id), board, bus)
         for name in ("bus", "usb"):
@@ -237,3 +240,11 @@ class Village:
             "trips": list(self._trips),
             "rig": str(self.folder),
         }
+
+
+def _allow_files(count: int) -> None:
+    """Raise the limit of open files as far as this user may: some systems begin with 1024."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != resource.RLIM_INFINITY and soft < count:
+        wanted = count if hard == resource.RLIM_INFINITY else min(count, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, wanted), hard))
