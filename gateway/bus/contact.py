@@ -1,6 +1,6 @@
 """Asking a device who it is, and reading all of it once. Drives a Line; keeps no state."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from gateway.bus.planner import Planner
 from gateway.bus.transport import Line
@@ -24,9 +24,7 @@ def recognise(line: Line, unit: int, profile: Profile) -> None:
         return
     if identity.objects:
         _objects(line, unit, profile, identity)
-    if identity.register_name is not None:
-        register = next(r for r in profile.registers if r.name == identity.register_name)
-        _register(line, unit, profile, register, identity.value)
+    _by_register(line, unit, profile, identity)
 
 
 def read_all(
@@ -51,6 +49,32 @@ def read_all(
         if progress:
             progress(done + 1, len(requests))
     return values, marks, refused
+
+
+def look_up(line: Line, unit: int, known: Sequence[Profile]) -> tuple[str | None, dict[str, str], str | None] | None:
+    """Who answers at `unit`: the name of the profile that fits, its identification, and what is wrong with it.
+
+    None when nobody answers. Raises PortTrouble.
+    """
+    try:
+        objects = line.identity(unit)
+    except DeviceRefused:
+        objects = {}  # somebody is there, but does not know the function
+    except BusTrouble as trouble:
+        return None if trouble.cause == "no-answer" else (None, {}, str(trouble))
+    identity = {f"object{number}": text for number, text in sorted(objects.items())}
+    for profile in known:
+        if profile.identity is None or (profile.identity.objects and not objects):
+            continue
+        try:
+            if any(objects.get(number) != text for number, text in profile.identity.objects.items()):
+                continue
+            _by_register(line, unit, profile, profile.identity)
+            return profile.name, identity, None
+        except (WrongDevice, BusTrouble):
+            continue
+    says = " / ".join(identity.values())
+    return None, identity, f'no known profile fits "{says}"' if says else "it answers, but gives no identification"
 
 
 def read_each(
@@ -92,7 +116,11 @@ def _objects(line: Line, unit: int, profile: Profile, identity: Identity) -> Non
         raise _wrong(line, unit, profile, f'answers as "{says}"')
 
 
-def _register(line: Line, unit: int, profile: Profile, register: Register, wanted: object) -> None:
+def _by_register(line: Line, unit: int, profile: Profile, identity: Identity) -> None:
+    if identity.register_name is None:
+        return
+    register = next(r for r in profile.registers if r.name == identity.register_name)
+    wanted = identity.value
     try:
         words = line.read(unit, register.kind, register.address, register.size)
     except DeviceRefused as refusal:

@@ -7,7 +7,7 @@ from rich.progress import Progress
 from rich.table import Table
 
 from gateway.cli.output import JsonFlag, plain, print_json, say
-from gateway.errors import ConfigurationError
+from gateway.errors import ConfigurationError, GewuError
 
 if TYPE_CHECKING:
     from gateway.bus.transport import Line
@@ -19,11 +19,6 @@ BaudOption = Annotated[int, typer.Option("--baud", "-b", help="The speed in bit/
 ParityOption = Annotated[str, typer.Option(help="N, E or O.")]
 StopbitsOption = Annotated[int, typer.Option(help="1 or 2.")]
 TimeoutOption = Annotated[float, typer.Option(help="Seconds a device may take before it begins its answer.")]
-
-
-@app.callback()
-def _group() -> None:
-    pass  # keeps `read` a word of its own while it is the only command
 
 
 @app.command()
@@ -66,6 +61,47 @@ def read(
         shown = "yes" if value is True else "no" if value is False else str(value)
         table.add_row(name, shown, units[name], marks.get(name, ""))
     plain.print(table)
+
+
+@app.command()
+def scan(
+    port: PortOption,
+    baud: BaudOption = 9600,
+    parity: ParityOption = "N",
+    stopbits: StopbitsOption = 1,
+    timeout: TimeoutOption = 0.1,
+    first: Annotated[int, typer.Option(min=1, max=247, help="The first unit id to try.")] = 1,
+    last: Annotated[int, typer.Option(min=1, max=247, help="The last unit id to try.")] = 247,
+    json_output: JsonFlag = False,
+) -> None:
+    """Ask every address who is there. A device that takes longer than --timeout to begin its answer is not found."""
+    from gateway import profile as profiles
+    from gateway.bus.contact import look_up
+
+    known = [profiles.load(name) for name in profiles.shipped()]
+    line = open_bus(port, baud, parity, stopbits, timeout)
+    found: list[dict[str, Any]] = []
+    try:
+        with Progress(transient=True, disable=not plain.is_terminal or json_output) as progress:
+            for unit in progress.track(range(first, last + 1), description="asking"):
+                answer = look_up(line, unit, known)
+                if answer is not None:
+                    profile, identity, trouble = answer
+                    found.append({"address": unit, "profile": profile, "identity": identity, "trouble": trouble})
+    finally:
+        line.close()
+    if json_output:
+        print_json(found)
+        return
+    table = Table("address", "profile", "identity", "trouble", box=None)
+    for row in found:
+        says = " / ".join(row["identity"].values())
+        table.add_row(str(row["address"]), row["profile"] or "", says, row["trouble"] or "")
+    plain.print(table)
+    if not found:
+        raise GewuError(
+            f"Nobody answers on {port} at {baud} baud; check power, --baud, --parity, and whether A and B are swapped."
+        )
 
 
 def open_bus(port: str, baud: int, parity: str, stopbits: int, timeout: float) -> "Line":

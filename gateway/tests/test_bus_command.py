@@ -12,7 +12,7 @@ from gateway.cli import bus, check, profile, schema
 from gateway.errors import ConfigurationError, GewuError
 from gateway.records import from_rfc3339
 from gateway.tests.pymodbus_slave import device, serving
-from gateway.tests.scripted_slave import scripted
+from gateway.tests.scripted_slave import framed, scripted
 
 app = typer.Typer()
 app.command()(check.check)
@@ -61,6 +61,35 @@ def test_read_says_what_is_wrong() -> None:
     assert isinstance(missing, GewuError)
     assert "/dev/ttyNONE does not exist" in str(missing)
     assert {error.exit_status for error in (silent, other, missing)} == {1}
+
+
+@pytest.mark.integration
+def test_scan_finds_who_is_there() -> None:
+    """A known device, an unknown one, one without identification and one that babbles; nobody elsewhere."""
+
+    def answer(request: bytes) -> bytes:
+        unit = request[0]
+        if unit == 2:
+            return framed(2, 0x2B, 0x0E, 1, 1, 0, 0, 2, 0, 4, *b"Gewu", 1, 11, *b"gewu-sensor")
+        if unit == 3:
+            return framed(3, 0x2B, 0x0E, 1, 1, 0, 0, 1, 0, 4, *b"Acme")
+        return framed(4, 0xAB, 1) if unit == 4 else framed(9, 0xAB, 1) if unit == 5 else b""
+
+    with scripted(answer) as slave:
+        options = ("bus", "scan", "-p", slave.port, "-b", "115200", "--timeout", "0.05", "--last", "6")
+        document = json.loads(run(*options, "--json").stdout)
+        shown = run(*options).stdout
+        silent = run(*options, "--first", "6").exception
+    assert [(row["address"], row["profile"], row["identity"]) for row in document] == [
+        (2, "gewu-sensor", {"object0": "Gewu", "object1": "gewu-sensor"}),
+        (3, None, {"object0": "Acme"}),
+        (4, None, {}),
+        (5, None, {}),
+    ]
+    assert [row["trouble"] is None for row in document] == [True, False, False, False]
+    assert "another unit answered" in document[3]["trouble"]
+    assert "gewu-sensor" in shown
+    assert isinstance(silent, GewuError)
 
 
 def test_wrong_arguments_end_with_status_2() -> None:
