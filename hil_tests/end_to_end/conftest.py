@@ -18,9 +18,9 @@ def site(tmp_path: Path) -> Iterator[Site]:
     site.close()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def village(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Village]:
-    """A breaker and a sensor, real firmware, on one bus."""
+    """A breaker and a sensor, real firmware, on one bus; new for each test, for a breaker remembers its heat."""
     folder = tmp_path_factory.mktemp("village")
     plan = folder / "site.toml"
     plan.write_text(SITE, encoding="utf-8")

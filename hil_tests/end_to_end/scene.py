@@ -129,6 +129,10 @@ class Site:
         lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
         return [event for event in map(json.loads, lines) if event["kind"] == kind]
 
+    def trips(self) -> list[dict[str, Any]]:
+        """Trip events that the receiver has; which element was first depends on what the board remembers."""
+        return [event for kind in ("trip.instantaneous", "trip.overcurrent") for event in self.events(kind)]
+
     def report(self) -> dict[str, Any]:
         report: dict[str, Any] = json.loads((self.received / "report.json").read_text(encoding="utf-8"))
         return report

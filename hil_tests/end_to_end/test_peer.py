@@ -9,7 +9,7 @@ from pymodbus.client import ModbusSerialClient
 from gateway.profile import load
 from gateway.profile.decode import decode
 from gateway.profile.model import Register
-from hil_tests.end_to_end.scene import gewu
+from hil_tests.end_to_end.scene import gewu, wait_for
 from hil_tests.rig.village import Village
 
 pytestmark = pytest.mark.integration
@@ -39,7 +39,13 @@ def test_every_register_agrees(village: Village, profile: str, address: int) -> 
     """Each register of the profile exists, and pymodbus and `gewu bus read` say the same of it."""
     (bus,) = village.state()["buses"]
     arguments = ("--port", bus["port"], "--baud", str(bus["baud"]), "--address", str(address), "--profile", profile)
-    ours = json.loads(gewu("bus", "read", *arguments, "--json"))["values"]
+    village.inject("b1" if address == 1 else "s1", {"current": "7.5", "voltage": "231"})
+
+    def steady() -> dict[str, Any] | None:
+        values: dict[str, Any] = json.loads(gewu("bus", "read", *arguments, "--json"))["values"]
+        return values if values["current"] == pytest.approx(7.5, rel=0.05) else None
+
+    ours = wait_for("a measurement of what was injected", steady)
     client = ModbusSerialClient(bus["port"], baudrate=bus["baud"], timeout=1)
     assert client.connect()
     try:
