@@ -14,7 +14,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, Self
 
 from gateway.errors import TryAgain
 
@@ -114,6 +114,13 @@ class _Process:
         """End it and remove its folder."""
         self.kill()
         self._folder.cleanup()
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def _end(self, how: signal.Signals) -> None:
         process, self._process = self._process, None

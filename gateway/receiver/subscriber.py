@@ -81,6 +81,7 @@ class Subscriber:
         client.on_connect = self._on_connect
         client.on_connect_fail = self._on_connect_fail
         client.on_disconnect = self._on_disconnect
+        client.on_subscribe = self._on_subscribe
         client.on_message = self._on_message
 
     def _credentials(self, tls: bool) -> None:
@@ -127,7 +128,12 @@ class Subscriber:
         client.subscribe(_TOPICS)
         self.connections += 1
         self.connected = True
-        self._say(f"Connected to {self._access.url}.")
+
+    def _on_subscribe(self, _client: Any, _data: Any, _mid: int, codes: list[ReasonCode], _properties: Any) -> None:
+        if any(code.is_failure for code in codes):
+            self._say(f"The broker {self._access.url} lets us read only a part of gewu/#: check its access rules.")
+        else:
+            self._say(f"Connected to {self._access.url}.")
 
     def _on_connect_fail(self, _client: Any, _data: Any) -> None:
         self._say(f"The broker {self._access.url} cannot be reached; trying again.")

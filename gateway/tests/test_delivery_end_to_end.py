@@ -65,10 +65,8 @@ class _Writer:
 @pytest.fixture(params=[Mosquitto, Amqtt])
 def broker(request: pytest.FixtureRequest) -> Iterator[Mosquitto | Amqtt]:
     """A broker that keeps nothing over a restart."""
-    broker = request.param()
-    broker.start()
-    yield broker
-    broker.close()
+    with request.param() as broker:
+        yield broker
 
 
 def test_a_broker_that_dies_and_forgets_costs_nothing(broker: Mosquitto | Amqtt, tmp_path: Path) -> None:

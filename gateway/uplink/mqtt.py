@@ -199,6 +199,11 @@ class PahoLink:
         self._ended.wait(_DISCONNECT_WAIT_S if self._client.socket() is not None else 0)
         _drop_socket(self._client)
         self._client.loop_stop()
+        # Without these the client and we hold one another, and its wake-up sockets stay open until some
+        # later garbage collection.
+        client = self._client
+        client.on_connect = client.on_disconnect = client.on_publish = None
+        client.on_message = client.on_subscribe = None
 
     # --- paho's thread: callbacks only pass on --------------------------------------------------------
 
