@@ -158,6 +158,7 @@ class App:
         except KeyboardInterrupt:
             # The watchdog cannot be stopped: it gets longer, so that service ends in a protecting board.
             self.board.watchdog(SERVICE_MS).feed()
+            self.board.rest()
             print("Gewu stopped by Ctrl-C: nothing protects now. machine.reset() starts it again.")
 
 

@@ -51,6 +51,11 @@ class Board:
         number = self.pins[name]
         return Unfitted() if number < 0 else machine.Pin(number, machine.Pin.OUT, value=0)
 
+    def rest(self) -> None:
+        """No coil energised, no driver on the bus: how the pins are left when the firmware stops."""
+        for pin in (self.trip, self.bus_de, self.lamp, self.led):
+            pin.value(0)
+
     def bus_uart(self, baud: int, parity: str, stopbits: int):
         """The RS-485 port. 512 bytes of receive buffer hold two of the longest frames."""
         return machine.UART(

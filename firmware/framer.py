@@ -110,10 +110,8 @@ class Framer:
                 kind = REQUEST
                 break
             start -= 1
-        if kind == NOTHING:
-            if self._start < self._held:
-                self._count()
-            self.due_unit = -1
+        if kind == NOTHING and self._start < self._held:
+            self._count()
         self._start = self._at = self._held
         self._crc = 0xFFFF
         self._lost = False

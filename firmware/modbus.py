@@ -96,6 +96,7 @@ class Slave:
         elif self._sent:
             self._echo = 0
             self._sent = 0
+            self.framer.due_unit = -1
 
     def _count(self) -> None:
         self.frames = (self.frames + 1) & COUNTER

@@ -271,16 +271,19 @@ def test_a_reply_that_carries_a_request_for_us_is_not_answered():
 
 
 def test_a_reply_whose_head_is_a_valid_request_is_taken_as_a_reply():
-    # Registers of a neighbour with our old address: 05 03 04 | 00 0A 00 .. would read as a request of ours.
-    head = frame(bytes((UNIT, 3, 4, 0, 10, 0)))
-    bus = Bus()
-    bus.slave.unit = 9
-    bus.hear(frame(words(3, 0, 2, unit=UNIT)))
-    bus.slave.unit = UNIT
-    reply = frame(head[:7])
-    bus.hear(reply)
-    assert bus.slave.frames == 2
-    assert bus.said() == b""
+    # Eight bytes are due, and the first eight of the whole reply are a request with a right CRC.
+    head = frame(words(3, 0x0800, 1))
+    reply = frame(head + b"\1\2\3")
+    for wait in (0, 200000):  # a slow neighbour, too
+        for cut in range(1, len(reply)):
+            bus = Bus()
+            bus.hear(frame(words(3, 0, 4)))
+            bus.slave.answer = 0  # our double answers instead
+            bus.pass_time(wait)
+            bus.hear(reply[:cut])
+            bus.hear(reply[cut:])
+            assert bus.said() == b"", cut
+            assert bus.slave.frames == 2, cut
 
 
 def test_the_head_of_a_due_reply_that_is_a_whole_request_waits_for_the_rest():
