@@ -299,7 +299,8 @@ class BusPoller:
             was_online = device.online
             records = device.failed(sentence, now, self._moment())
         if device.online is False and was_online is not False:
-            _log.warning("bus %s: %s is lost: %s", self.name, device.called, sentence)
+            why = sentence.removeprefix(f"Bus {self.name}: ")
+            _log.warning("bus %s: %s is lost: %s", self.name, device.called, why)
         self._keep(records)
         return device.online is False
 

@@ -44,7 +44,7 @@ def _buses(raw: Row) -> Iterator[str]:
     seen: dict[str, int] = {}
     for index, bus in buses:
         port = bus.get("port")
-        if not isinstance(port, str):
+        if not isinstance(port, str) or "\0" in port:
             continue
         real = port if "://" in port else str(Path(port).resolve())
         if real in seen:

@@ -51,7 +51,7 @@ def _baud(value: int) -> int:
 def _port(value: str) -> str:
     scheme, separator, rest = value.partition("://")
     if not separator:
-        if not value.startswith("/"):
+        if not value.startswith("/") or "\0" in value:
             raise ValueError('a serial port is a path such as "/dev/serial/by-id/usb-...", or socket://host:port')
         return value
     if scheme in ("tcp", "rfc2217"):
