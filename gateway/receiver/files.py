@@ -30,6 +30,7 @@ class Files:
         self._folder = folder
         self._files: dict[str, IO[bytes]] = {}
         self._dirty: set[str] = set()
+        self._lock: IO[str] | None = None
         try:
             folder.mkdir(parents=True, exist_ok=True)
             self._lock = (folder / "lock").open("w", encoding="ascii")
@@ -37,8 +38,10 @@ class Files:
             for kind in _KINDS:
                 self._files[kind] = _open_whole(folder / f"{kind}.jsonl")
         except BlockingIOError as error:
+            self.close()
             raise ConfigurationError(f"Another receiver writes into {folder}: stop it, or name another.") from error
         except OSError as error:
+            self.close()
             raise ConfigurationError(f"The folder {folder} cannot be used: {error.strerror}.") from error
 
     def load(self) -> Ledger:
@@ -97,7 +100,8 @@ class Files:
     def close(self) -> None:
         for file in self._files.values():
             file.close()
-        self._lock.close()
+        if self._lock is not None:
+            self._lock.close()
 
 
 class _Head(msgspec.Struct):

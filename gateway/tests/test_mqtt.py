@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from gateway.errors import ConfigurationError, TryAgain
+from gateway.tests.certificates import Authority
 from gateway.uplink.link import Arrived, Confirmed, LinkEvent, Lost
 from gateway.uplink.mqtt import PahoBroker, PahoLink
 from gateway.uplink.settings import UplinkSettings, endpoint
@@ -96,6 +97,36 @@ def test_the_receive_maximum_of_mqtt_5_is_known() -> None:
         link = PahoBroker(_settings(broker.url)).connect(_WILL, lambda: None)
         assert link.window == 7
         link.close()
+
+
+def _tls(certificate: tuple[Path, Path], ca: Path) -> str:
+    files = f"certfile {certificate[0]}\nkeyfile {certificate[1]}\ncafile {ca}"
+    return f"{files}\nrequire_certificate true\n"
+
+
+@pytest.mark.integration
+def test_tls_with_certificates_on_both_ends(tmp_path: Path) -> None:
+    """The right authority and address connect; a wrong host, an expired and a foreign certificate are named."""
+    ours, theirs = Authority(tmp_path / "ours"), Authority(tmp_path / "theirs")
+    cert, key = ours.issue("gateway", "127.0.0.9")
+    reasons = {
+        "good": (ours.issue("good", "127.0.0.1"), None),
+        "host": (ours.issue("host", "127.0.0.2"), "is not accepted: .*IP address mismatch"),
+        "old": (ours.issue("old", "127.0.0.1", days=-1), "is not accepted: certificate has expired"),
+        "foreign": (theirs.issue("foreign", "127.0.0.1"), "is not accepted: unable to get local issuer"),
+    }
+    for certificate, reason in reasons.values():
+        with Mosquitto(extra=_tls(certificate, ours.ca)) as broker:
+            url = broker.url.replace("mqtt:", "mqtts:")
+            maker = PahoBroker(_settings(url, ca=ours.ca, cert=cert, key=key))
+            if reason is None:
+                link = maker.connect(_WILL, lambda: None)
+                token = link.publish("t", b"x")
+                _until(link, lambda event, token=token: event == Confirmed(token))  # type: ignore[misc]
+                link.close()
+            else:
+                with pytest.raises(TryAgain, match=reason):
+                    maker.connect(_WILL, lambda: None)
 
 
 def test_nobody_listens() -> None:

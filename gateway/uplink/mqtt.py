@@ -113,6 +113,7 @@ class PahoBroker:
         try:
             context = ssl.create_default_context(cafile=str(settings.ca) if settings.ca else None)
             context.minimum_version = ssl.TLSVersion.TLSv1_2
+            context.sslsocket_class = _ClosingSocket
             if settings.cert is not None:
                 context.load_cert_chain(settings.cert, settings.key)
         except (OSError, ssl.SSLError) as error:
@@ -232,6 +233,17 @@ class PahoLink:
     def _put(self, event: LinkEvent) -> None:
         self._events.put(event)
         self._wake()
+
+
+class _ClosingSocket(ssl.SSLSocket):
+    """paho leaves the socket of a failed handshake to the garbage collector; this one closes itself."""
+
+    def do_handshake(self, block: bool = False) -> None:
+        try:
+            super().do_handshake(block)
+        except OSError:
+            self.close()
+            raise
 
 
 class _VersionRefused(Exception):

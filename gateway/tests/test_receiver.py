@@ -1,0 +1,161 @@
+"""The receiver's behaviour towards gateways, and its files, without a broker."""
+
+import json
+import queue
+from pathlib import Path
+
+import pytest
+
+from gateway.errors import ConfigurationError
+from gateway.receiver.files import Files
+from gateway.receiver.receiver import Receiver
+from gateway.receiver.subscriber import Delivery
+from gateway.records import Gap, Message
+from gateway.tests.outbox_samples import event, reading
+from gateway.uplink import native
+
+
+class _Line:
+    """See `gateway.receiver.receiver.Line`: what was confirmed and published, in order."""
+
+    def __init__(self) -> None:
+        self.arrived: queue.SimpleQueue[Delivery] = queue.SimpleQueue()
+        self.connections = 1
+        self.confirmed: list[int] = []
+        self.published: list[tuple[str, dict[str, object]]] = []
+
+    def confirm(self, delivery: Delivery) -> None:
+        self.confirmed.append(delivery.mid)
+
+    def publish(self, topic: str, payload: bytes) -> bool:
+        self.published.append((topic.rsplit("/", 1)[1], json.loads(payload)))
+        return True
+
+    def asked(self, kind: str) -> list[dict[str, object]]:
+        return [content for found, content in self.published if found == kind]
+
+
+class _Bench:
+    def __init__(self, folder: Path | None) -> None:
+        self.now = 100.0
+        self.line = _Line()
+        self.files = Files(folder) if folder else None
+        self.receiver = Receiver(self.line, self.files, lambda: self.now)
+
+    def send(self, *seqs: int) -> None:
+        for seq in seqs:
+            self.arrive(Message(epoch="e", seq=seq, sent=0, boot="b", first=seq, records=(reading(seq),)))
+        self.receiver.step(0)
+
+    def arrive(self, message: Message) -> None:
+        kind, payload = native.encode(message)
+        self.line.arrived.put(Delivery(f"gewu/s/g/{kind}", payload, 1, message.seq))
+
+    def later(self, seconds: float) -> None:
+        self.now += seconds
+        self.receiver.step(0)
+
+    def close(self) -> None:
+        if self.files:
+            self.files.close()
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / "received"
+
+
+def test_acknowledges_what_is_on_disk_up_to_the_first_hole(folder: Path) -> None:
+    """Cumulative, a few a second, after the files have the lines; a duplicate is answered again."""
+    bench = _Bench(folder)
+    bench.send(1, 2, 4)
+    bench.later(1)
+    assert bench.line.asked("acks")[-1] == {"epoch": "e", "seq": 2}
+    assert len((folder / "readings.jsonl").read_text().splitlines()) == 3
+    count = len(bench.line.asked("acks"))
+    bench.later(0.01)
+    assert len(bench.line.asked("acks")) == count
+    bench.later(1)
+    bench.send(2)
+    bench.later(1)
+    assert bench.line.asked("acks")[count:] == [{"epoch": "e", "seq": 2}]
+    assert bench.line.confirmed == [1, 2, 4, 2]
+    bench.close()
+
+
+def test_asks_for_a_hole_that_does_not_fill(folder: Path) -> None:
+    """Not at once, then again ever more rarely, and no more when it is filled or given up."""
+    bench = _Bench(folder)
+    bench.send(1, 4)
+    assert bench.line.asked("replay") == []
+    for _ in range(100):
+        bench.later(1)
+    asked = bench.line.asked("replay")
+    assert set(map(json.dumps, asked)) == {'{"epoch": "e", "from": 2, "to": 3}'}
+    assert 4 <= len(asked) <= 6
+    gap = Gap(stream="messages", first=2, last=3, start=0, end=0, reason="no longer kept")
+    bench.arrive(Message(epoch="e", seq=5, sent=0, boot="", first=1, records=(gap,)))
+    bench.later(1)
+    bench.later(100)
+    assert len(bench.line.asked("replay")) == len(asked)
+    assert bench.line.asked("acks")[-1] == {"epoch": "e", "seq": 5}
+    assert bench.receiver.report()["lost"] == 2
+    bench.close()
+
+
+def test_a_new_connection_hears_where_we_stand(folder: Path) -> None:
+    """A gateway that waits for an acknowledgement gets it without sending anything again."""
+    bench = _Bench(folder)
+    bench.send(1)
+    bench.later(1)
+    count = len(bench.line.asked("acks"))
+    bench.line.connections = 2
+    bench.later(1)
+    assert len(bench.line.asked("acks")) == count + 1
+    bench.close()
+
+
+def test_without_a_folder_nothing_is_acknowledged() -> None:
+    """What is not kept is not safe."""
+    bench = _Bench(None)
+    bench.send(1, 2)
+    bench.later(5)
+    assert bench.line.asked("acks") == []
+    assert bench.receiver.report()["delivered"] == 2
+
+
+def test_half_a_line_is_cut_off_and_comes_again(folder: Path) -> None:
+    """A power cut in a write: the torn line was never acknowledged, the rest is read back, duplicates included."""
+    bench = _Bench(folder)
+    bench.send(1, 2, 3, 3)
+    bench.arrive(Message(epoch="e", seq=4, sent=0, boot="b", first=1, records=(event(),)))
+    bench.later(1)
+    bench.close()
+    file = folder / "readings.jsonl"
+    file.write_bytes(file.read_bytes()[:-20])
+    again = _Bench(folder)
+    report = again.receiver.report()
+    assert (report["delivered"], report["duplicates"], report["lost"]) == (3, 1, 1)
+    again.send(3)
+    assert again.receiver.report()["lost"] == 0
+    assert [json.loads(line)["seq"] for line in file.read_text().splitlines()] == [1, 2, 3]
+    again.close()
+
+
+def test_noise_is_rejected_and_counted(folder: Path) -> None:
+    """Broken payloads and foreign topics change nothing and stop nothing."""
+    bench = _Bench(folder)
+    for topic, payload in (("gewu/s/g/readings", b"\xff"), ("gewu/s/g/events", b"{}"), ("gewu/s/g/status", b"[]")):
+        bench.line.arrived.put(Delivery(topic, payload, 1, 9))
+    bench.send(1)
+    report = bench.receiver.report()
+    assert (report["rejected"], report["delivered"]) == (3, 1)
+    bench.close()
+
+
+def test_one_receiver_a_folder(folder: Path) -> None:
+    """A second one is refused with a sentence."""
+    bench = _Bench(folder)
+    with pytest.raises(ConfigurationError, match="Another receiver"):
+        Files(folder)
+    bench.close()
