@@ -67,6 +67,15 @@ def test_a_frame_is_found_at_every_place_in_garbage():
         assert near(meter.current, 6000)
 
 
+def test_a_false_head_costs_nothing():
+    frame = harness.meter_frame(6, 230, 1300)
+    for before in range(1, 23):
+        uart, meter = bench()
+        uart.feed(b"\x55" + bytes(before - 1) + frame)
+        meter.step(10)
+        assert (meter.sequence, meter.damaged) == (1, 1), before
+
+
 def test_split_frames_are_put_together():
     frame = harness.meter_frame(6, 230, 1300)
     for cut in range(1, 23):

@@ -371,6 +371,14 @@ def test_without_echo_the_same_write_twice_is_served_twice():
     assert len(bus.writes) == 2
 
 
+def test_a_silence_after_an_answer_tells_that_there_is_no_echo():
+    bus = Bus()
+    assert bus.ask(words(6, 10, 5)) is not None
+    bus.pass_time(SILENCE_US)
+    assert bus.ask(words(6, 10, 5)) is not None
+    assert len(bus.writes) == 2
+
+
 def test_another_board_with_our_address_is_counted():
     bus = Bus()
     bus.ask(READ)
