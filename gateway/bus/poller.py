@@ -5,14 +5,16 @@ events to the sink. It owns the port. It never touches another bus, and no troub
 import logging
 import threading
 import uuid
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import Future
 from typing import TypeVar
 
 from gateway.bus.contact import read_each, recognise
 from gateway.bus.device import PolledDevice
+from gateway.bus.handover import RETRY_S, Handover
 from gateway.bus.planner import Request
+from gateway.bus.questions import Questions
 from gateway.bus.schedule import Schedule, Turn
 from gateway.bus.sink import Sink
 from gateway.bus.status import BusStatus
@@ -21,10 +23,10 @@ from gateway.bus.trouble import BusTrouble, PortTrouble, WrongDevice
 from gateway.bus.wire import Wire
 from gateway.clock import Clock
 from gateway.config.model import Bus
-from gateway.errors import DeviceRefused, StoreError, TryAgain
+from gateway.errors import DeviceRefused, StoreError
 from gateway.profile.decode import decode
-from gateway.records import Mark, OpenEvent, Value
-from gateway.rules.events import Moment, Out
+from gateway.records import Mark, Value
+from gateway.rules.events import Moment
 
 _log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -32,7 +34,6 @@ T = TypeVar("T")
 _FIRST_REOPEN_S = 0.25
 # A port that comes back is in use again within 5 s; half of that leaves room for the first answers.
 _LONGEST_REOPEN_S = 2.0
-_STORE_RETRY_S = 1.0
 _LOOK_S = 1.0  # how often ages and the port are looked at when nothing else is to do
 _BUSY = (5, 6)
 
@@ -62,10 +63,10 @@ class BusPoller:
         self._trouble: str | None = None
         self._reopen_at, self._reopen_wait = self._started, _FIRST_REOPEN_S
         self._polls, self._errors, self._busy_s = 0, Counter[str](), 0.0
-        self._unsaved: deque[OpenEvent] = deque()
-        self._save_at = self._look_at = self._started
-        self._asked: deque[tuple[Future[object], Callable[[Line], object]]] = deque()
+        self._handover = Handover(bus.name, sink, clock.monotonic)
+        self._look_at = self._started
         self._wake = threading.Event()
+        self._questions = Questions(bus.name, self._wake)
         self._stopping = False
         self._lock = threading.Lock()
         self._thread = threading.Thread(target=self._run, name=f"bus {bus.name}", daemon=True)
@@ -91,11 +92,9 @@ class BusPoller:
         The future gets its result or error; TryAgain when the port is not open or the gateway stops. `work`
         runs in the bus's thread and must be short: alarms wait for it.
         """
-        future: Future[T] = Future()
-        self._asked.append((future, work))  # type: ignore[arg-type]
-        self._wake.set()
+        future = self._questions.ask(work)
         if self._stopping:  # the thread may have looked for the last time
-            self._refuse_asked("the gateway is stopping")
+            self._questions.refuse("the gateway is stopping")
         return future
 
     def status(self) -> BusStatus:
@@ -126,7 +125,7 @@ class BusPoller:
             _log.exception("bus %s: its thread ends on a fault of the program", self.name)
         finally:
             self._close()
-            self._refuse_asked("the gateway is stopping")
+            self._questions.refuse("the gateway is stopping")
 
     def _recall(self) -> None:
         while not self._stopping:
@@ -135,7 +134,7 @@ class BusPoller:
                 break
             except StoreError as error:
                 _log.warning("bus %s: waits for the store: %s", self.name, error)
-                self._sleep(_STORE_RETRY_S)
+                self._sleep(RETRY_S)
         else:
             return
         for device in self._devices:
@@ -146,7 +145,7 @@ class BusPoller:
         if self._line is None and now >= self._reopen_at:
             self._open()
         self._answer_asked()
-        self._save()
+        self._handover.again()
         if now >= self._look_at:
             self._look(now)
         turn = self._schedule.next(now) if self._line is not None else self._reopen_at
@@ -243,7 +242,7 @@ class BusPoller:
                 _log.warning("%s", error)
             with self._lock:
                 records = device.mismatched(str(error), self._moment())
-            self._keep(records)
+            self._handover.events(records)
             self._schedule.lost(index)
             self._schedule.failed(index, self._clock.monotonic(), self._clock.monotonic() - before)
             return
@@ -251,7 +250,7 @@ class BusPoller:
             records = device.back(self._moment())
         if was_known and not was_online:
             _log.warning("bus %s: %s is back", self.name, device.called)
-        self._keep(records)
+        self._handover.events(records)
         self._schedule.contacted(index, self._clock.monotonic())
 
     def _read(self, index: int, device: PolledDevice, line: Line, request: Request) -> None:
@@ -269,7 +268,7 @@ class BusPoller:
             return
         with self._lock:
             records = device.take(values, marks, self._clock.monotonic(), self._moment())
-        self._keep(records)
+        self._handover.events(records)
 
     def _refused(self, index: int, device: PolledDevice, line: Line, request: Request, refusal: DeviceRefused) -> None:
         """Find out once which register the device does not have, or that it lets no gap be read through."""
@@ -301,7 +300,7 @@ class BusPoller:
         if device.online is False and was_online is not False:
             why = sentence.removeprefix(f"Bus {self.name}: ")
             _log.warning("bus %s: %s is lost: %s", self.name, device.called, why)
-        self._keep(records)
+        self._handover.events(records)
         return device.online is False
 
     def _count(self) -> None:
@@ -312,70 +311,32 @@ class BusPoller:
         with self._lock:
             self._errors[cause] += 1
 
-    # --- to the sink -----------------------------------------------------------------------------
-
     def _send(self, device: PolledDevice) -> None:
         with self._lock:
             reading = device.reading(self._clock.monotonic(), self._moment())
-        if reading is None:
-            return
-        try:
-            self._sink.put_reading(reading)
-        except StoreError as error:
-            device.unsent()
-            _log.warning("bus %s: a reading of %s could not be kept: %s", self.name, device.called, error)
-
-    def _keep(self, records: Out) -> None:
-        self._unsaved.extend(records)
-        self._save(now_or_later=not records)
-
-    def _save(self, now_or_later: bool = True) -> None:
-        """Commit what has happened, in order; what the store cannot take now is kept and tried again."""
-        if now_or_later and self._clock.monotonic() < self._save_at:
-            return
-        while self._unsaved:
-            record = self._unsaved[0]
-            try:
-                self._sink.accept_event(record.event, record.key)
-            except StoreError as error:
-                _log.error("bus %s: the event %s waits for the store: %s", self.name, record.event.kind, error)
-                self._save_at = self._clock.monotonic() + _STORE_RETRY_S
-                return
-            self._unsaved.popleft()
+        if reading is not None:
+            self._handover.reading(device, reading)
 
     # --- what others ask -------------------------------------------------------------------------
 
     def _answer_asked(self) -> None:
-        while self._asked:
-            line = self._line
-            if line is None:
-                self._refuse_asked(self._trouble or "the port is not open")
+        while self._questions.waiting():
+            if self._line is None:
+                self._questions.refuse(self._trouble or "the port is not open")
                 return
-            future, work = self._asked.popleft()
-            if not future.set_running_or_notify_cancel():
-                continue
-            try:
-                self._count()
-                future.set_result(work(line))
-            except Exception as error:
-                future.set_exception(error)
-                self._after_asked(error)
+            self._count()
+            error = self._questions.answer(self._line)
+            if isinstance(error, PortTrouble):
+                self._port_gone(error)
+            elif isinstance(error, BusTrouble):
+                self._late_answer_of(error)
 
-    def _after_asked(self, error: Exception) -> None:
-        if isinstance(error, PortTrouble):
-            self._port_gone(error)
-        elif isinstance(error, BusTrouble):
-            self._error(error.cause)
-            for index, device in enumerate(self._devices):
-                if device.settings.address == error.address:
-                    # Its answer may still come: ask it who it is before its values are taken again.
-                    self._schedule.failed(index, self._clock.monotonic(), 0.0)
-
-    def _refuse_asked(self, why: str) -> None:
-        while self._asked:
-            future, _ = self._asked.popleft()
-            if future.set_running_or_notify_cancel():
-                future.set_exception(TryAgain(f"Bus {self.name} cannot be used now: {why}"))
+    def _late_answer_of(self, error: BusTrouble) -> None:
+        """The answer may still come: that device is asked who it is before its values are taken again."""
+        self._error(error.cause)
+        for index, device in enumerate(self._devices):
+            if device.settings.address == error.address:
+                self._schedule.failed(index, self._clock.monotonic(), 0.0)
 
 
 def open_line(bus: Bus) -> Line:

@@ -71,7 +71,6 @@ def serving(devices: list[SimDevice], vendor: str = "", product: str = "", baud:
             done = asyncio.Event()
             loop = asyncio.get_running_loop()
 
-
             def end() -> None:
                 loop.call_soon_threadsafe(done.set)
 

@@ -194,6 +194,7 @@ def test_a_port_that_goes_away_is_port_trouble(line_to: Opener) -> None:
 @pytest.mark.integration
 def test_a_serial_server_works_like_a_port(line_to: Opener) -> None:
     """socket://host:port carries the same frames, and says so when nobody listens."""
+
     def serve(server: socket.socket) -> None:
         connection, _ = server.accept()
         with connection:
