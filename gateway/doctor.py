@@ -123,7 +123,7 @@ def _store(store: dict[str, Any], now_ms: int) -> Iterator[Finding]:
         yield Finding(
             f"{store['queued']} records wait to be sent, the oldest for {minutes} minutes.",
             "The uplink is away or too slow, or nobody acknowledges.",
-            "Look at the uplink findings; with acks = true check that `gewu receive` or its like runs at the other end.",
+            "Look at the uplink findings; with acks = true check that a receiver such as `gewu receive` runs.",
         )
     if store["dropped"]:
         yield Finding(

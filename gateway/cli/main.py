@@ -70,5 +70,5 @@ def main() -> None:
     except Exception as error:
         if os.environ.get("GEWU_DEBUG"):
             raise
-        say(f"this should not have happened ({type(error).__name__}: {error}); GEWU_DEBUG=1 shows where. Please report it.")
+        say(f"this should not have happened ({type(error).__name__}: {error}); with GEWU_DEBUG=1 it shows where.")
         sys.exit(1)

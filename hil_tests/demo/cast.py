@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 from gateway import control
 from gateway.errors import GewuError
-import hil_tests.brokers as brokers
+from hil_tests.brokers import best
 from hil_tests.demo import stage
 from hil_tests.rig import control as rig
 
@@ -33,7 +33,7 @@ class Cast:
         self.data_dir = folder / "gateway"
         self.received_dir = folder / "received"
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
-        self.broker = brokers.best()
+        self.broker = best()
         self.village: dict[str, Any] = {}
 
     def start(self) -> None:

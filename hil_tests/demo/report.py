@@ -79,5 +79,6 @@ def balance(stats: dict[str, int], received: Received) -> dict[str, int]:
         "queued": queued,
         "dropped": dropped,
         "duplicates": received.duplicates,
-        "lost": max(received.lost, accepted - dropped - received.delivered - queued),
+        # A hole that the gateway still holds is not lost; a tail that never came shows no hole, but is missing here.
+        "lost": max(received.lost - queued, accepted - dropped - received.delivered - queued, 0),
     }

@@ -123,6 +123,19 @@ class Site:
                     return found
         return None
 
+    def count(self, what: str) -> int:
+        """A count of the running gateway's outbox, such as "queued"; 0 while nobody answers."""
+        status = self.status()
+        return int(status["store"][what]) if status else 0
+
+    def wait_for_more(self, what: str, records: int = 4) -> None:
+        """Until a count has grown by `records`."""
+        wanted = self.count(what) + records
+        wait_for(f"{records} more {what}", lambda: self.count(what) >= wanted)
+
+    def wait_for_values(self, *devices: str) -> None:
+        wait_for(f"values of {devices}", lambda: all((self.device(name) or {}).get("values") for name in devices))
+
     def events(self, kind: str) -> list[dict[str, Any]]:
         """Events of one kind that the receiver has."""
         path = self.received / "events.jsonl"

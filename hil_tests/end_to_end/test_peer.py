@@ -58,7 +58,7 @@ def test_every_register_agrees(village: Village, profile: str, address: int) -> 
                 elif name not in COUNTS_ON:
                     assert value == ours[name], name
     finally:
-        client.close()
+        client.close()  # type: ignore[no-untyped-call]
 
 
 def test_what_does_not_exist_is_refused(village: Village) -> None:
@@ -75,4 +75,4 @@ def test_what_does_not_exist_is_refused(village: Village) -> None:
             assert answer.isError()
             assert answer.exception_code == 2
     finally:
-        client.close()
+        client.close()  # type: ignore[no-untyped-call]

@@ -29,7 +29,16 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (wheel,) = (place / "dist").glob("gewu_edge-*.whl")
     # pip of this environment serves the new one, which so holds nothing but what the wheel asks for.
     venv.create(place / "env", with_pip=False)
-    pip = [sys.executable, "-m", "pip", "--python", place / "env", "install", "--quiet", "--disable-pip-version-check"]
+    pip: list[str | Path] = [
+        sys.executable,
+        "-m",
+        "pip",
+        "--python",
+        place / "env",
+        "install",
+        "--quiet",
+        "--disable-pip-version-check",
+    ]
     run(*pip, "--require-hashes", "-r", ROOT / "requirements.lock", cwd=place)
     run(*pip, "--no-deps", "--no-index", wheel, cwd=place)
     return place / "env" / "bin"

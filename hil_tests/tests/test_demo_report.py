@@ -15,6 +15,7 @@ from hil_tests.demo.report import BusLife, Received, balance, buses, event_rows
         (100, 20, 5, 75, 0, {"queued": 20, "lost": 0}),
         (100, 20, 0, 90, 0, {"queued": 10, "lost": 0}),  # ten arrived, their acknowledgement did not
         (100, 0, 0, 97, 3, {"queued": 0, "lost": 3}),  # holes
+        (100, 5, 0, 95, 4, {"queued": 5, "lost": 0}),  # holes that the gateway still holds
         (100, 0, 0, 97, 0, {"queued": 0, "lost": 3}),  # the tail never came, so no hole shows it
     ],
 )

@@ -56,7 +56,7 @@ def firmware_modules() -> list[Path]:
 @pytest.mark.parametrize("path", [p for p in firmware_modules() if "tests" not in p.parts], ids=lambda p: p.name)
 def test_only_the_board_module_imports_machine(path: Path) -> None:
     """Hardware is touched through one module; nothing else of the firmware imports `machine` or `esp32`."""
-    names = set()
+    names: set[str] = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             names.update(alias.name.split(".")[0] for alias in node.names)
