@@ -20,7 +20,7 @@ from gateway.outbox.database import Connect
 from gateway.outbox.lane import MOST_READINGS, Lane, Pruned, Route, attach, forget_records
 from gateway.outbox.rows import EVENTS, GAPS, NUMBERED, READINGS
 from gateway.outbox.stats import Stats
-from gateway.outbox.waiting import Waiting, open_events
+from gateway.outbox.waiting import Waiting, is_open, open_events
 from gateway.records import Event, Message, OpenEvent, Reading
 
 _log = logging.getLogger(__name__)
@@ -135,30 +135,33 @@ class Outbox:
     def accept_event(self, event: Event, key: str) -> None:
         """Commit an event, and whether it is now open, before returning.
 
-        Raises StoreError when the disk refuses: the event is then kept in memory, in order, and committed
-        as soon as the store works again. Handing it in again while it waits is harmless.
+        Raises StoreError when the disk refuses: the event is then not accepted, and its sender hands it in again.
         """
         with self._lock:
+            with self._reading() as connection:
+                if is_open(connection, event):
+                    return
             self._waiting.add_event(event, key)
-            self._commit()
+            try:
+                self._commit()
+            except StoreError:
+                self._waiting.give_back(event, key)
+                raise
         self._wake()
 
     def open_events(self) -> list[OpenEvent]:
         """Raised events that have not cleared, from this run and those before it."""
         with self._lock, self._reading() as connection:
-            return self._waiting.over(open_events(connection))
+            return open_events(connection)
 
     def flush(self) -> None:
         """Commit what waits, and forget what may go. Raises StoreError, keeping everything for the next try."""
         with self._lock:
             now = self._clock.monotonic()
-            late_events = bool(self._waiting.events)
             if self._waiting or any(lane.marks for lane in self._lanes.values()):
                 self._commit()
             if now >= self._prune_at:
                 self._prune(now)
-        if late_events:
-            self._wake()
 
     # --- sending --------------------------------------------------------------------------------------
 

@@ -8,14 +8,12 @@ from collections import deque
 
 import msgspec
 
-from gateway.errors import StoreError
 from gateway.outbox import rows
 from gateway.outbox.rows import EVENTS, READINGS
 from gateway.records import Event, Gap, OpenEvent, Reading
 
 # While the disk refuses: 100 devices at one reading per 10 s fill the first in 1,000 s, at some 10 MB.
 MOST_READINGS = 10_000
-MOST_EVENTS = 10_000
 
 
 class Waiting:
@@ -45,17 +43,12 @@ class Waiting:
         self.readings.append(reading)
 
     def add_event(self, event: Event, key: str) -> None:
-        """Keep an event until it is committed; one that waits already is the same and not another.
-
-        Raises StoreError when the disk has refused too many already.
-        """
-        if (event, key) in self.events:
-            return
-        if len(self.events) >= MOST_EVENTS:
-            raise StoreError(
-                f"The outbox cannot be written and {MOST_EVENTS} events wait already: free or repair the disk."
-            )
+        """Take an event into the next commit."""
         self.events.append((event, key))
+
+    def give_back(self, event: Event, key: str) -> None:
+        """The commit failed: the event is its sender's again, who will hand it in anew."""
+        self.events.remove((event, key))
 
     def write(self, connection: sqlite3.Connection, boot: int) -> None:
         """Number and insert everything; `committed` follows when the transaction is."""
@@ -78,16 +71,6 @@ class Waiting:
         self.events.clear()
         self._dropped = None
 
-    def over(self, opened: list[OpenEvent]) -> list[OpenEvent]:
-        """`opened` as it will be once the events that wait are committed."""
-        by_id = {found.event.id: found for found in opened}
-        for event, key in self.events:
-            if event.cleared is None:
-                by_id[event.id] = OpenEvent(event=event, key=key)
-            else:
-                by_id.pop(event.id, None)
-        return list(by_id.values())
-
 
 def _open_or_clear(connection: sqlite3.Connection, event: Event, key: str) -> None:
     if event.cleared is None:
@@ -95,6 +78,12 @@ def _open_or_clear(connection: sqlite3.Connection, event: Event, key: str) -> No
         connection.execute("INSERT OR REPLACE INTO open_event VALUES (?, ?, ?)", (event.id, key, body))
     else:
         connection.execute("DELETE FROM open_event WHERE id = ?", (event.id,))
+
+
+def is_open(connection: sqlite3.Connection, event: Event) -> bool:
+    """Whether this event is committed as raised already: a failed commit may have reached the disk all the same."""
+    found = connection.execute("SELECT 1 FROM open_event WHERE id = ?", (event.id,)).fetchone()
+    return event.cleared is None and found is not None
 
 
 def open_events(connection: sqlite3.Connection) -> list[OpenEvent]:

@@ -195,7 +195,7 @@ class _FullDisk:
 
 
 def test_a_full_disk_keeps_events_and_recovers_without_a_restart(tmp_path: Path) -> None:
-    """StoreError names the cause; events wait in memory; readings beyond the bound become a gap, exactly counted."""
+    """StoreError names the cause; the event stays its sender's; readings beyond the bound become a gap, counted."""
     disk = _FullDisk()
     outbox = Outbox(tmp_path, FakeClock(), [Route(max_delay=0)], connect=disk)
     _fill(outbox, 5)
@@ -207,10 +207,11 @@ def test_a_full_disk_keeps_events_and_recovers_without_a_restart(tmp_path: Path)
     with pytest.raises(StoreError, match="full"):
         outbox.accept_event(event("during"), "k")
     assert outbox.trouble is not None
-    assert [found.event.id for found in outbox.open_events()] == ["during"]
+    assert outbox.open_events() == []
     assert outbox.stats().accepted == 5
     disk.limit(100_000)
-    outbox.flush()
+    for _ in range(2):  # handed in again after a commit that had reached the disk all the same: still one record
+        outbox.accept_event(event("during"), "k")
     assert outbox.trouble is None
     found = outbox.stats()
     assert (found.accepted, found.dropped) == (5 + 10_007 + 1, 7)

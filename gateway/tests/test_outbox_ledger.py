@@ -25,7 +25,7 @@ class OutboxLedger(RuleBasedStateMachine):
         self.route = Route(acks=acks, max_delay=1.0)
         self.outbox: Outbox = opened(self.folder, self.clock, self.route)
         self.ledger = Ledger()
-        self.accepted = self.uncommitted = 0
+        self.accepted = self.uncommitted = self.alarms = 0
         self.bytes: dict[int, bytes] = {}
 
     @rule(count=st.integers(1, 300))
@@ -36,7 +36,8 @@ class OutboxLedger(RuleBasedStateMachine):
 
     @rule(clear=st.booleans())
     def alarm(self, clear: bool) -> None:
-        self.outbox.accept_event(event("e", 1_795_000_000_001 if clear else None), "k")
+        self.alarms += not clear
+        self.outbox.accept_event(event(f"e{self.alarms}", 1_795_000_000_001 if clear else None), "k")
         self.accepted += 1
         self.committed()
 
