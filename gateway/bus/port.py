@@ -116,7 +116,7 @@ def _open(path: str, wire: Wire) -> serial.Serial:
             path,
             baudrate=wire.baud,
             bytesize=serial.EIGHTBITS,
-            parity=wire.parity,
+            parity=serial.PARITY_NONE if _is_pseudo_terminal(path) else wire.parity,
             stopbits=wire.stopbits,
             timeout=_SLICE_S,
             write_timeout=_WRITE_TIMEOUT_S,
@@ -126,6 +126,11 @@ def _open(path: str, wire: Wire) -> serial.Serial:
         return opened
     except (OSError, ValueError, termios.error) as error:
         raise PortTrouble(_why_not(path, error)) from error
+
+
+def _is_pseudo_terminal(path: str) -> bool:
+    """A pty has no parity: the kernel drops the bit, and glibc answers EINVAL from the second time on."""
+    return os.path.realpath(path).startswith("/dev/pts/")
 
 
 def _why_not(path: str, error: Exception) -> str:

@@ -119,12 +119,25 @@ def test_what_is_not_served_yet_is_said_and_no_error(folder: Path) -> None:
     assert "does not look through cameras yet" in found[0]
 
 
+def test_names_may_be_those_that_people_use(folder: Path) -> None:
+    """Only the gateway's id is bound to small letters; a mark that Windows editors put in front is no error."""
+    text = (
+        '[gateway]\nid = "-01"\nsite = "清溪"\n[[bus]]\nname = "North_1"\nport = "/dev/a"\n[[bus.device]]\n'
+        'id = "B_01.x"\nprofile = "gewu-breaker"\naddress = 1\n[[uplink]]\nname = "County.A"\nurl = "mqtt://a"\n'
+    )
+    (folder / "gewu.toml").write_text(text, encoding="utf-8-sig")
+    config = load(folder / "gewu.toml")
+    assert (config.gateway.site, config.bus[0].name, config.bus[0].device[0].id) == ("清溪", "North_1", "B_01.x")
+
+
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
+        (HEAD.replace('site = "qingxi"', 'site = "a/b"'), 'gateway.site is "a/b", but it must be the site, in letters, '
+         'digits, "_", "." and "-", such as "qingxi".'),
         ("", "gateway is missing; it is the table [gateway] with id and site."),
-        ('[gateway]\nid = "x"', 'gateway.site is missing; it is the site, in lower-case letters, digits and hyphens, '
-         'such as "qingxi".'),
+        ('[gateway]\nid = "x"', 'gateway.site is missing; it is the site, in letters, digits, "_", "." and '
+         '"-", such as "qingxi".'),
         (HEAD.replace("qingxi-01", "Qingxi_1"), 'gateway.id is "Qingxi_1", but it must be lower-case letters, digits '
          'and hyphens, unique in the site, such as "qingxi-01".'),
         (HEAD + 'nmae = "x"', 'gateway.nmae is not a known key; the nearest known key is "site".'),
