@@ -141,4 +141,5 @@ class PolledDevice:
             values=self.values(),
             marks=self.marks(now),
             trouble=self.trouble,
+            mismatched=MISMATCH in self._events.open_,
         )

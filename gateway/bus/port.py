@@ -5,6 +5,7 @@ an exception answer ends a read at once instead of at its time-out, a time-out c
 grows with the length of the answer, and after a failure the line is listened to until it is quiet.
 """
 
+import contextlib
 import errno
 import os
 import termios
@@ -148,13 +149,42 @@ def _why_not(path: str, error: Exception) -> str:
 
 
 def holders(path: str) -> str:
-    """Who has `path` open, such as "minicom (process 812)", as far as this user may see; else empty."""
+    """Who has `path` open, such as "minicom (process 812)", as far as this user may see; else empty.
+
+    A running gateway is named alone, by its data folder: it is the one that can be asked instead.
+    """
     real = os.path.realpath(path)
-    found = []
+    gateways, others = [], []
     for process in Path("/proc").glob("[0-9]*"):
-        try:
-            if any(str(link.readlink()) == real for link in (process / "fd").iterdir()):
-                found.append(f"{(process / 'comm').read_text().strip()} (process {process.name})")
-        except OSError:
-            continue  # it ended while we looked, or belongs to another user
-    return ", ".join(sorted(found))
+        opened = _opened_by(process)
+        if real not in opened:
+            continue
+        folder = next((Path(file).parent for file in opened if _is_gateways_lock(file)), None)
+        if folder is not None:
+            gateways.append(f"the gateway that runs on {folder} (process {process.name})")
+        else:
+            others.append(f"{_name_of(process)} (process {process.name})")
+    return ", ".join(sorted(gateways or others))
+
+
+def _opened_by(process: Path) -> list[str]:
+    """The files that a process in /proc has open; none when it has ended or belongs to another user."""
+    found = []
+    try:
+        for link in (process / "fd").iterdir():
+            with contextlib.suppress(FileNotFoundError):  # closed while we looked
+                found.append(str(link.readlink()))
+    except OSError:
+        return found
+    return found
+
+
+def _name_of(process: Path) -> str:
+    try:
+        return (process / "comm").read_text().strip()
+    except OSError:
+        return "a program that has just ended"
+
+
+def _is_gateways_lock(file: str) -> bool:
+    return file.endswith("/lock") and Path(file).with_name("control.sock").exists()

@@ -6,7 +6,10 @@ from gateway.records import Mark, Value
 
 
 class DeviceStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """A device now. `online` is None until it was first asked; times are Unix milliseconds."""
+    """A device now. `online` is None until it was first asked; times are Unix milliseconds.
+
+    `mismatched`: something answers at its address, but it is another device.
+    """
 
     id: str
     address: int
@@ -18,6 +21,7 @@ class DeviceStatus(msgspec.Struct, frozen=True, kw_only=True):
     values: dict[str, Value]
     marks: dict[str, Mark]
     trouble: str | None
+    mismatched: bool
 
 
 class BusStatus(msgspec.Struct, frozen=True, kw_only=True):
