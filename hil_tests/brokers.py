@@ -16,7 +16,7 @@ import time
 from pathlib import Path
 from typing import Protocol, Self
 
-from gateway.errors import TryAgain
+from gateway.errors import ConfigurationError, TryAgain
 
 _READY_S = 20.0
 _STOP_S = 10.0
@@ -150,7 +150,10 @@ class Mosquitto(_Process):
         )
 
     def command(self) -> list[str]:
-        return [_mosquitto() or "mosquitto", "-c", str(self.folder / "mosquitto.conf")]
+        program = _mosquitto()
+        if program is None:
+            raise ConfigurationError("mosquitto is not installed: type 'sudo apt-get install mosquitto'.")
+        return [program, "-c", str(self.folder / "mosquitto.conf")]
 
 
 class Amqtt(_Process):
