@@ -19,7 +19,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import numpy as np
 import selfcheck
 import torch
-from training import backbone, calibrate, card, export, features, loso, measure
+from training import backbone, calibrate, card, export, features, loso, measure, table
 from training.data import LABELS, Picture, read_manifest
 from training.head import Head, Recipe, fit, sample_weights
 from training.tune import Schedule, embed, tune
@@ -91,6 +91,7 @@ def build(work: Work, dataset: Path, out: Path, jobs: int, with_extra: bool) -> 
         logits = np.full((len(everything), len(LABELS)), np.nan, np.float32)
         for number, turn in enumerate(turns):
             logits[dealt.turn == number] = turn.result()
+        np.save(work.cache / "held-out-logits.npy", logits)
         made = last.result()
     rule, figures = judge(work, dealt, logits)
     card.write(out, made.small, SIDE, SISTER, rule, figures, dataset, with_extra)
@@ -98,6 +99,7 @@ def build(work: Work, dataset: Path, out: Path, jobs: int, with_extra: bool) -> 
     sample = [work.pictures[i] for i in order]
     results = selfcheck.check(out, made.whole, sample, rule)
     card.add(out, "selfcheck", results)
+    table.write(out)
     brief = {key: value for key, value in figures["leave_source_out"].items() if key != "by_source"}
     print(json.dumps({"selfcheck": results, "leave_source_out": brief}, indent=1))
 
