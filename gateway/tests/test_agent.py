@@ -1,5 +1,6 @@
 """The wired gateway ends when it must: asked to, whoever does not answer it, and by itself when a part has died."""
 
+import json
 import socket
 import subprocess
 import sys
@@ -61,14 +62,16 @@ def test_it_ends_in_time_when_nobody_can_be_reached(tmp_path: Path, silent_port:
 
 def assert_ends_in_time(file: Path) -> None:
     """SIGTERM while it is connecting; status 0, and what waits to be sent stays in the outbox."""
-    command = [sys.executable, "-m", "gateway", "run", "--config", str(file)]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+    command = [sys.executable, "-m", "gateway", "run", "--json", "--config", str(file)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         try:
             assert process.stderr is not None
             assert any(" runs, version" in line for line in process.stderr)
             time.sleep(1.5)  # well inside the connecting, which nothing outside shows
             process.terminate()
             assert process.wait(5) == 0
+            assert process.stdout is not None
+            assert json.loads(process.stdout.read())["store"]["dropped"] == 0
         finally:
             process.kill()
 
