@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 from gateway import control
 from gateway.errors import GewuError
-from hil_tests.brokers import Amqtt, Mosquitto
+from hil_tests.brokers import Amqtt, Mosquitto, end_with_parent
 from hil_tests.demo import stage
 from hil_tests.rig import control as rig
 
@@ -159,6 +159,7 @@ class Cast:
                 stdin=subprocess.DEVNULL,
                 stdout=log if stdout is None else stdout,
                 stderr=log,
+                preexec_fn=lambda: end_with_parent(signal.SIGTERM),
                 start_new_session=True,  # Ctrl-C is for the demo, which ends the others in order
             )
         self._processes[name] = process
