@@ -29,7 +29,7 @@ SISTER = "lite1"
 SIDE = backbone.SIZES[SISTER].side
 VIEWS = 4
 EXAMPLES = 200  # pictures that set the value ranges of the quantised model
-FALSE_ALARM_LIMIT = 0.04  # a margin below the 5 % that are asked for
+FALSE_ALARM_LIMIT = 0.05  # asked for; sources levelled, and rotations are harder than the shipped model
 CALM = 0.30  # a score of normal below this, and no alarm, is "unsure"
 
 
