@@ -9,6 +9,14 @@ from slots import Slots
 NAME = "settings"
 UNCONFIGURED_ADDRESS = 247
 
+# What may be fitted beside the metering chip, by role.
+FITTED = {
+    "breaker": ("residual", "residual_output", "fast_output", "arc", "ntc", "ds18b20", "siren"),
+    "sensor": (
+        "ntc", "ds18b20", "sht3x", "smoke", "water", "door", "sos", "motion", "pulse", "gas", "arc", "siren",
+    ),
+}  # fmt: skip
+
 
 class Settings:
     """Plain values, already checked. See docs/firmware.md for each."""
@@ -28,6 +36,17 @@ class Settings:
         self.divider = 3824
         self.meter_baud = 9600
         self.pins = {}
+        self.meter = "bl0942"
+        self.fitted = ()
+        self.ntc_ohm = 10_000
+        self.ntc_beta = 3950
+        self.ntc_series_ohm = 1500
+        self.residual_zero_mv = 500
+        self.residual_ua_per_mv = 0
+        self.residual_divider = 2000
+        self.gas_alarm_mv = 0
+        self.gas_warm_s = 180
+        self.occupied_s = 300
 
 
 def _choice(record: dict, key: str, default, allowed):
@@ -67,9 +86,35 @@ def parse(record: dict) -> Settings:
         raise ValueError("pins is no object")
     for name in result.pins:
         _whole(result.pins, name, None, -1, 39)
+    _parse_fitted(record, result)
     result.configured = True
     result.trouble = ""
     return result
+
+
+def _parse_fitted(record: dict, result: Settings) -> None:
+    """The metering chip and what is fitted beside it."""
+    result.meter = _choice(record, "meter", "bl0942", ("bl0942", "ade7953"))
+    fitted = record.get("fitted", [])
+    if not isinstance(fitted, list):
+        raise ValueError("fitted is no list")
+    for name in fitted:
+        if name not in FITTED[result.role]:
+            raise ValueError("fitted has %s" % name)
+    result.fitted = tuple(fitted)
+    # A 10 kohm thermistor of B 3950 to 3.3 V and 1500 ohm to ground: 0.14 V at 0 C, 2.8 V at 140 C.
+    result.ntc_ohm = _whole(record, "ntc_ohm", 10_000, 100, 1_000_000)
+    result.ntc_beta = _whole(record, "ntc_beta", 3950, 2000, 6000)
+    result.ntc_series_ohm = _whole(record, "ntc_series_ohm", 1500, 100, 100_000)
+    result.residual_zero_mv = _whole(record, "residual_zero_mv", 500, 0, 5000)
+    # No default: it stands in the data sheet of the module that is fitted.
+    least = 1 if "residual" in fitted else 0
+    result.residual_ua_per_mv = _whole(record, "residual_ua_per_mv", 0, least, 10_000)
+    result.residual_divider = _whole(record, "residual_divider", 2000, 1000, 10_000)
+    least = 150 if "gas" in fitted else 0
+    result.gas_alarm_mv = _whole(record, "gas_alarm_mv", 0, least, 3000)
+    result.gas_warm_s = _whole(record, "gas_warm_s", 180, 0, 3600)
+    result.occupied_s = _whole(record, "occupied_s", 300, 10, 3600)
 
 
 def load() -> Settings:

@@ -1,5 +1,6 @@
 """The settings slots that provisioning writes are those that a board reads."""
 
+import ast
 import binascii
 import json
 import os
@@ -12,7 +13,7 @@ import pytest
 from gateway import shipped
 from gateway.errors import ConfigurationError
 from hil_tests.rig.interpreter import micropython
-from provisioning.settings import slot_bytes
+from provisioning.settings import FITTED, slot_bytes
 
 GOOD: dict[str, Any] = {"role": "breaker", "serial": "GW-000001", "address": 7, "rating": 16}
 _PRINT = "import settings; s = settings.load(); print(s.configured, s.serial, s.baud, s.curve, s.shunt_uohm, s.pins)"
@@ -58,6 +59,10 @@ def test_a_board_reads_what_provisioning_wrote(tmp_path: Path) -> None:
         ("shunt_uohm", 9),
         ("meter_baud", 1200),
         ("pins", {"trip": 40}),
+        ("meter", "hlw8012"),
+        ("fitted", ["motion"]),
+        ("fitted", ["residual"]),
+        ("ntc_beta", 100),
         ("pins", {"tripp": 4}),
         ("colour", "red"),
     ],
@@ -72,3 +77,21 @@ def test_numbers_of_slots_start_at_one() -> None:
     """0 would lose against a board that counts from 1."""
     with pytest.raises(ConfigurationError, match="starts at 1"):
         slot_bytes(GOOD, 0)
+
+
+def test_both_know_the_same_fittings() -> None:
+    """FITTED of firmware/settings.py and of provisioning/settings.py are equal."""
+    tree = ast.parse((shipped.firmware() / "settings.py").read_text(encoding="utf-8"))
+    values = [
+        ast.literal_eval(node.value)
+        for node in tree.body
+        if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "FITTED"
+    ]
+    assert values == [FITTED]
+
+
+def test_what_is_fitted_and_has_no_scale_is_a_sentence() -> None:
+    """A residual-current input without the scale of its module is refused, and the sentence says what to give."""
+    with pytest.raises(ConfigurationError, match="residual_ua_per_mv"):
+        slot_bytes({**GOOD, "fitted": ["residual"]}, 1)
+    assert b"ade7953" in slot_bytes({**GOOD, "meter": "ade7953", "fitted": ["residual"], "residual_ua_per_mv": 7}, 1)
