@@ -1,0 +1,34 @@
+"""One value of one sensor with its age: what every driver beside the metering chip offers."""
+
+from time import ticks_add, ticks_diff
+
+_OLDEST_MS = 60_000  # an age grows no further: ticks wrap after six days
+
+
+class Reading:
+    """`value` is the last plausible one, `known` that there was one, `fault` that none came for `stale_ms`."""
+
+    def __init__(self, stale_ms: int, now: int) -> None:
+        self.value = 0
+        self.known = False
+        self.fault = False
+        self.heard_at = now
+        self._stale = stale_ms
+
+    def heard(self, value: int, now: int) -> None:
+        self.value = value
+        self.heard_at = now
+        self.known = True
+        self.fault = False
+
+    def watch(self, now: int) -> None:
+        """To be called often: finds out that the value grew old."""
+        age = ticks_diff(now, self.heard_at)
+        if age > self._stale:
+            self.fault = True
+        if age > _OLDEST_MS:
+            self.heard_at = ticks_add(now, -_OLDEST_MS)
+
+    def age(self, now: int) -> int:
+        """ms since the last plausible value, at most a minute."""
+        return ticks_diff(now, self.heard_at)
