@@ -6,6 +6,7 @@ because ADC2 conflicts with Wi-Fi); `pins` in the settings overrides them by nam
 writing it does nothing, reading it gives 0. Only what the settings call fitted is opened, so names may share a pin.
 """
 
+import binascii
 from time import ticks_diff, ticks_ms
 
 import machine
@@ -38,6 +39,13 @@ PINS = {
     "sos": 23,
     "motion": 35,  # PIR modules drive it, high is motion
     "pulse": 27,
+    # Of the breaker's protection.
+    "residual_test": 13,  # high presses the module's test button
+    "latch_block": 14,  # high keeps the trip latch from acting, while that test runs
+    "over_capacity": 34,  # comparator for the breaking capacity, high beyond it; it blocks the latch by itself
+    "lockout": 22,  # local lock-out: low is free, high (or a broken wire) locks
+    "acknowledge": 21,  # push-button at the device, to ground
+    "close": -1,  # closing actuator, high closes; of a pin that stays low while the chip boots
 }
 
 BUS_UART = 1
@@ -47,6 +55,16 @@ METER_UART = 2
 SERVICE_MS = 600_000
 _I2C_US = 2000  # a sensor that holds the clock longer is given up: the loop waits for nobody
 _FIRST_WITHOUT_PULL = 34
+
+
+def reset_cause() -> int:
+    """1 power, 2 hard, 3 watchdog, 4 deep sleep, 5 soft."""
+    return machine.reset_cause()
+
+
+def restart() -> None:
+    """Start again; never returns."""
+    machine.reset()
 
 
 class Unfitted:
@@ -85,21 +103,22 @@ class Board:
     def __init__(self, overrides: dict, role: str = "breaker") -> None:
         self.pins = dict(PINS)
         self.pins.update(overrides)
-        self.lamp = self._output("lamp")
-        self.led = self._output("led")
-        self.bus_de = self._output("bus_de")
+        self.lamp = self.output("lamp")
+        self.led = self.output("led")
+        self.bus_de = self.output("bus_de")
         self.siren = Unfitted()
         breaker = role == "breaker"
-        self.trip = self._output("trip") if breaker else Unfitted()
+        self.trip = self.output("trip") if breaker else Unfitted()
         self.contact = self.input("contact") if breaker else Unfitted()
 
-    def _output(self, name: str):
+    def output(self, name: str):
+        """An output that starts low."""
         number = self.pins[name]
         return Unfitted() if number < 0 else machine.Pin(number, machine.Pin.OUT, value=0)
 
     def open_siren(self) -> None:
         """From now on `siren` drives its pin."""
-        self.siren = self._output("siren")
+        self.siren = self.output("siren")
 
     def input(self, name: str):
         """An input, pulled up where the pin has a pull-up (34 to 39 have none)."""
@@ -172,5 +191,11 @@ class Board:
         return machine.WDT(timeout=timeout_ms)
 
     def reset_cause(self) -> int:
-        """1 power, 2 hard, 3 watchdog, 4 deep sleep, 5 soft."""
-        return machine.reset_cause()
+        return reset_cause()
+
+    def restart(self) -> None:
+        restart()
+
+    def name(self) -> bytes:
+        """What the chip is called while it has no serial number: 12 hexadecimal digits."""
+        return binascii.hexlify(machine.unique_id())

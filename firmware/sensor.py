@@ -2,7 +2,7 @@
 
 from time import ticks_diff
 
-from protection import Overload, Thermal
+from protection_thermal import Overload, Thermal
 
 
 class Sensor:
@@ -16,17 +16,18 @@ class Sensor:
         self.attention = False
         self.thermal = Thermal(settings.rating)
         self.thermal.assume(memory.hot)
-        self.overload = Overload(settings.rating, now)
+        self.overload = Overload(settings.rating, settings.protection.overload_alarm)
         self._overload = live.mask(b"overload")
         self._fault = live.mask(b"meter_fault")
         self._last = now
 
     def step(self, now: int) -> None:
         meter = self.meter
-        self.thermal.step(ticks_diff(now, self._last), meter.current, meter.alive)
+        elapsed = ticks_diff(now, self._last)
         self._last = now
+        self.thermal.step(elapsed, meter.current, meter.alive)
         permille = self.thermal.permille()
-        over = self.overload.step(now, meter.current, permille)
+        over = self.overload.step(elapsed, meter.current, permille)
         self.memory.note(now, 0, 0, 0, meter.energy, permille)
         self.alarms = (self._overload if over else 0) | (self._fault if meter.fault else 0)
         self.live.state(self.alarms)

@@ -4,6 +4,7 @@ A board without valid settings still answers, on address 247 at 9600 8N1, with `
 it is missing and moves nothing. This module never decides what a role does.
 """
 
+import protection_settings
 from slots import Slots
 
 NAME = "settings"
@@ -11,7 +12,10 @@ UNCONFIGURED_ADDRESS = 247
 
 # What may be fitted beside the metering chip, by role.
 FITTED = {
-    "breaker": ("residual", "residual_output", "fast_output", "arc", "ntc", "ds18b20", "siren"),
+    "breaker": (
+        "residual", "residual_output", "residual_test", "fast_output", "over_capacity", "arc", "lockout", "acknowledge",
+        "ntc", "ds18b20", "siren",
+    ),
     "sensor": (
         "ntc", "ds18b20", "sht3x", "smoke", "water", "door", "sos", "motion", "pulse", "gas", "arc", "siren",
     ),
@@ -36,6 +40,8 @@ class Settings:
         self.divider = 3824
         self.meter_baud = 9600
         self.pins = {}
+        self.key = ""
+        self.signer = ""
         self.meter = "bl0942"
         self.fitted = ()
         self.ntc_ohm = 10_000
@@ -47,6 +53,7 @@ class Settings:
         self.gas_alarm_mv = 0
         self.gas_warm_s = 180
         self.occupied_s = 300
+        self.protection = protection_settings.Chosen()
 
 
 def _choice(record: dict, key: str, default, allowed):
@@ -61,6 +68,17 @@ def _whole(record: dict, key: str, default, low: int, high: int) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
         raise ValueError("%s is %s" % (key, value))
     return value
+
+
+def _hex(record: dict, key: str, sizes) -> str:
+    """So many hexadecimal digits, or none. Its value is not said: it may be secret."""
+    value = record.get(key, "")
+    try:
+        if value == "" or (len(value) in sizes and int(value, 16) > 0):
+            return value
+    except (TypeError, ValueError):
+        pass  # said below
+    raise ValueError("%s is not %s hexadecimal digits" % (key, " or ".join([str(size) for size in sizes])))
 
 
 def parse(record: dict) -> Settings:
@@ -86,7 +104,10 @@ def parse(record: dict) -> Settings:
         raise ValueError("pins is no object")
     for name in result.pins:
         _whole(result.pins, name, None, -1, 39)
+    result.key = _hex(record, "key", (64,))
+    result.signer = _hex(record, "signer", (512, 768))
     _parse_fitted(record, result)
+    result.protection = protection_settings.parse(record.get("protection", {}))
     result.configured = True
     result.trouble = ""
     return result

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from gateway.errors import ConfigurationError
+from provisioning.protection_settings import ProtectionSettings
 
 # The wiring of an ESP32-WROOM that docs/firmware.md shows; the same as in firmware/board.py (a test compares).
 PINS = {
@@ -39,16 +40,26 @@ PINS = {
     "sos": 23,
     "motion": 35,
     "pulse": 27,
+    "residual_test": 13,
+    "latch_block": 14,
+    "over_capacity": 34,
+    "lockout": 22,
+    "acknowledge": 21,
+    "close": -1,
 }
 
 PinName = Literal[
     "bus_tx", "bus_rx", "bus_de", "meter_tx", "meter_rx", "trip", "contact", "lamp", "led",
     "siren", "fast_output", "residual_output", "residual", "ntc", "gas", "onewire", "i2c_scl", "i2c_sda",
     "arc", "smoke", "water", "door", "sos", "motion", "pulse",
+    "residual_test", "latch_block", "over_capacity", "lockout", "acknowledge", "close",
 ]  # fmt: skip
 # What may be fitted beside the metering chip, by role; as in firmware/settings.py (a test compares).
 FITTED: dict[str, tuple[str, ...]] = {
-    "breaker": ("residual", "residual_output", "fast_output", "arc", "ntc", "ds18b20", "siren"),
+    "breaker": (
+        "residual", "residual_output", "residual_test", "fast_output", "over_capacity", "arc", "lockout", "acknowledge",
+        "ntc", "ds18b20", "siren",
+    ),
     "sensor": (
         "ntc", "ds18b20", "sht3x", "smoke", "water", "door", "sos", "motion", "pulse", "gas", "arc", "siren",
     ),
@@ -73,6 +84,10 @@ class BoardSettings(BaseModel):
     divider: int = Field(3824, ge=100, le=20_000, description="mains voltage over pin voltage")
     meter_baud: Literal[4800, 9600, 19200, 38400] = 9600
     pins: dict[PinName, PinNumber] = {}
+    key: str = Field("", pattern=r"^([0-9a-f]{64})?$", repr=False, description="the device's own key, 32 bytes in hex")
+    signer: str = Field(
+        "", pattern=r"^([0-9a-f]{512}|[0-9a-f]{768})?$", description="modulus of the RSA key that signs updates, in hex"
+    )
     meter: Literal["bl0942", "ade7953"] = "bl0942"
     fitted: list[str] = Field([], description="what is fitted beside the metering chip")
     ntc_ohm: int = Field(10_000, ge=100, le=1_000_000, description="of the thermistor at 25 degrees")
@@ -84,6 +99,7 @@ class BoardSettings(BaseModel):
     gas_alarm_mv: int = Field(0, ge=0, le=3000, description="at the pin; 150 and more")
     gas_warm_s: int = Field(180, ge=0, le=3600)
     occupied_s: int = Field(300, ge=10, le=3600, description="how long a room counts as occupied after a motion")
+    protection: ProtectionSettings = ProtectionSettings()
 
     @model_validator(mode="after")
     def _fits(self) -> "BoardSettings":

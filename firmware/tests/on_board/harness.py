@@ -70,6 +70,14 @@ class Board:
         self.led = Pin()
         self.bus_de = Pin()
         self.contact = Pin(1)
+        self.pins = {}
+
+    def output(self, name):
+        return self.pins.setdefault(name, Pin())
+
+    def input(self, name):
+        """High, as a pull-up leaves it, unless a test has set it before."""
+        return self.pins.setdefault(name, Pin(1))
 
 
 def meter_frame(amps, volts, watts, hertz=50.0, shunt_uohm=100, divider=3824):
