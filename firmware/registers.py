@@ -84,6 +84,10 @@ class Bank:
             self.cells[kind][address] = value >> 16 & 0xFFFF
             self.cells[kind][address + 1] = value & 0xFFFF
 
+    def long(self, kind: int, address: int) -> int:
+        """The value of two words."""
+        return self.cells[kind][address] << 16 | self.cells[kind][address + 1]
+
     def add_long(self, kind: int, address: int, more: int) -> None:
         """Adds 0..65535 to a value of two words, which stays at its maximum once there."""
         if address < 0:

