@@ -71,7 +71,8 @@ class Breaker:
         self._acknowledge = board.input("acknowledge") if "acknowledge" in fitted else None
         tested = "residual_test" in fitted and "residual_output" in fitted
         self.self_test = SelfTest(tested)
-        self._closing = Closing(board.output("close"), board.pins["close"] >= 0)
+        fitted_to_close = board.pins.get("close", -1) != -1
+        self._closing = Closing(board.output("close"), fitted_to_close)
         self._test_pin = board.output("residual_test") if tested else None
         self._block_pin = board.output("latch_block") if tested else None
 
@@ -129,6 +130,7 @@ class Breaker:
         field.step(now)
         seen.current = meter.current
         seen.voltage = meter.voltage
+        seen.surge = meter.surge
         seen.saturated = meter.saturated
         seen.sample = meter.sequence
         seen.alive = meter.alive

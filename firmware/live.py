@@ -39,12 +39,8 @@ class Live:
         bank.put_text(HOLDING, at(b"serial"), settings.serial, 8)
 
     def mask(self, name: bytes, register: bytes = b"state") -> int:
-        for field in self.bank.fields:
-            if field[0] == register:
-                for bit, title in field[4]:
-                    if title == name:
-                        return 1 << bit
-        return 0
+        number = self.bank.fields.bit(register, name)
+        return 0 if number < 0 else 1 << number
 
     def state(self, bits: int) -> None:
         self.bank.put(INPUT, self._state, bits)

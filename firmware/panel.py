@@ -60,10 +60,15 @@ class Panel:
             low = self._low + seconds
             words[at] = (self._high + (low >> 16)) & 0xFFFF
             words[at + 1] = low & 0xFFFF
-        self.keep_clock()
+        self._keep()
 
-    def keep_clock(self) -> None:
-        """What stands in the register is the time from now on: an authorised command has set it."""
+    def set_clock(self, high: int, low: int) -> None:
+        """By an authorised command, however far away."""
+        self.bank.put(HOLDING, self._clock, high)
+        self.bank.put(HOLDING, self._clock + 1, low)
+        self._keep()
+
+    def _keep(self) -> None:
         words = self.bank.cells[HOLDING]
         self._high = words[self._clock]
         self._low = words[self._clock + 1]
@@ -93,7 +98,7 @@ class Panel:
             words[self._seconds] -= 1
         if words[self._clock] or words[self._clock + 1]:
             self.bank.add_long(HOLDING, self._clock, 1)
-            self.keep_clock()
+            self._keep()
         self._hour += 1
         if self._hour == _HOUR_S:
             self._hour = 0

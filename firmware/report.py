@@ -38,7 +38,7 @@ def decimal(raw: int, places: int) -> str:
 
 def render(bank, field) -> str:
     """One field of the table as JSON members."""
-    name, kind, address, words, form, places, _low, _high = field
+    name, kind, address, words, form, places = field
     cells = bank.cells[kind]
     title = name.decode()
     if kind == COIL or kind == DISCRETE:

@@ -37,7 +37,7 @@ class Settings:
         self.rating = 1
         self.curve = "C"
         self.shunt_uohm = 1600
-        self.divider = 3824
+        self.divider = 5789
         self.meter_baud = 9600
         self.pins = {}
         self.key = ""
@@ -46,7 +46,7 @@ class Settings:
         self.fitted = ()
         self.ntc_ohm = 10_000
         self.ntc_beta = 3950
-        self.ntc_series_ohm = 1500
+        self.ntc_series_ohm = 2200
         self.residual_zero_mv = 500
         self.residual_ua_per_mv = 0
         self.residual_divider = 2000
@@ -97,7 +97,8 @@ def parse(record: dict) -> Settings:
     result.curve = _choice(record, "curve", "C", ("B", "C", "D"))
     # 1600 uohm / In puts 1 In at 1.6 mV, and the chip's full scale of 29.7 mV at 18.5 In.
     result.shunt_uohm = _whole(record, "shunt_uohm", 1600 // result.rating, 10, 100_000)
-    result.divider = _whole(record, "divider", 3824, 100, 20_000)
+    # 1.91 Mohm over 330 ohm: the BL0942 reaches 409 V, so that overvoltage is seen.
+    result.divider = _whole(record, "divider", 5789, 100, 20_000)
     result.meter_baud = _choice(record, "meter_baud", 9600, (4800, 9600, 19200, 38400))
     result.pins = record.get("pins", {})
     if not isinstance(result.pins, dict):
@@ -123,15 +124,17 @@ def _parse_fitted(record: dict, result: Settings) -> None:
         if name not in FITTED[result.role]:
             raise ValueError("fitted has %s" % name)
     result.fitted = tuple(fitted)
-    # A 10 kohm thermistor of B 3950 to 3.3 V and 1500 ohm to ground: 0.14 V at 0 C, 2.8 V at 140 C.
+    # A 10 kohm thermistor of B 3950 to 3.3 V and 2200 ohm to ground: 0.16 V at -5 degrees, 2.96 V at 140.
     result.ntc_ohm = _whole(record, "ntc_ohm", 10_000, 100, 1_000_000)
     result.ntc_beta = _whole(record, "ntc_beta", 3950, 2000, 6000)
-    result.ntc_series_ohm = _whole(record, "ntc_series_ohm", 1500, 100, 100_000)
+    result.ntc_series_ohm = _whole(record, "ntc_series_ohm", 2200, 100, 100_000)
     result.residual_zero_mv = _whole(record, "residual_zero_mv", 500, 0, 5000)
     # No default: it stands in the data sheet of the module that is fitted.
     least = 1 if "residual" in fitted else 0
     result.residual_ua_per_mv = _whole(record, "residual_ua_per_mv", 0, least, 10_000)
     result.residual_divider = _whole(record, "residual_divider", 2000, 1000, 10_000)
+    if "residual" in fitted and result.residual_zero_mv * 1000 // result.residual_divider < 200:
+        raise ValueError("residual_zero_mv is below what the converter sees")
     least = 150 if "gas" in fitted else 0
     result.gas_alarm_mv = _whole(record, "gas_alarm_mv", 0, least, 3000)
     result.gas_warm_s = _whole(record, "gas_warm_s", 180, 0, 3600)

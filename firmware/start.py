@@ -45,6 +45,7 @@ def proven(version=None) -> None:
     slots = Slots(NAME)
     record = slots.load() or {}
     record["pending"] = False
+    record["fails"] = 0
     if record.get("trial"):
         record["image"] = record["trial"]
         record["trial"] = ""

@@ -81,7 +81,7 @@ class BoardSettings(BaseModel):
     rating: int = Field(ge=1, le=125, description="rated current In, A")
     curve: Literal["B", "C", "D"] = "C"
     shunt_uohm: int | None = Field(None, ge=10, le=100_000, description="microohm; 1600 // rating where absent")
-    divider: int = Field(3824, ge=100, le=20_000, description="mains voltage over pin voltage")
+    divider: int = Field(5789, ge=100, le=20_000, description="mains voltage over pin voltage")
     meter_baud: Literal[4800, 9600, 19200, 38400] = 9600
     pins: dict[PinName, PinNumber] = {}
     key: str = Field("", pattern=r"^([0-9a-f]{64})?$", repr=False, description="the device's own key, 32 bytes in hex")
@@ -92,7 +92,7 @@ class BoardSettings(BaseModel):
     fitted: list[str] = Field([], description="what is fitted beside the metering chip")
     ntc_ohm: int = Field(10_000, ge=100, le=1_000_000, description="of the thermistor at 25 degrees")
     ntc_beta: int = Field(3950, ge=2000, le=6000)
-    ntc_series_ohm: int = Field(1500, ge=100, le=100_000, description="from the input to ground")
+    ntc_series_ohm: int = Field(2200, ge=100, le=100_000, description="from the input to ground")
     residual_zero_mv: int = Field(500, ge=0, le=5000, description="the module's output without residual current")
     residual_ua_per_mv: int = Field(0, ge=0, le=10_000, description="from the module's data sheet; no default")
     residual_divider: int = Field(2000, ge=1000, le=10_000, description="permille of the module's output over the pin")
@@ -108,6 +108,8 @@ class BoardSettings(BaseModel):
                 raise ValueError(f"fitted: a {self.role} takes {', '.join(FITTED[self.role])}, not {name!r}")
         if "residual" in self.fitted and self.residual_ua_per_mv < 1:
             raise ValueError("residual_ua_per_mv: say what the data sheet of the fitted module says")
+        if "residual" in self.fitted and self.residual_zero_mv * 1000 // self.residual_divider < 200:
+            raise ValueError("residual_zero_mv: at the pin it must be 200 mV or more, the converter sees no less")
         if "gas" in self.fitted and self.gas_alarm_mv < 150:
             raise ValueError("gas_alarm_mv: say from how many millivolts (150 to 3000) on it alarms")
         return self

@@ -6,10 +6,10 @@ The disk counts what littlefs asks of it. At the operation that is to be the las
 
 import gc
 import os
-import vfs
 
 import harness
 import journal
+import vfs
 from journal import Journal
 from slots import Slots
 
