@@ -40,6 +40,7 @@ _OPEN_MS = const(300)  # the contact must show open for so long: contacts bounce
 class Inputs:
     """What one step sees. `current` and `residual` mA, `voltage` 0.1 V, `temperature` 0.1 degree Celsius.
 
+    `surge` is the highest voltage since the last look, as the RMS of a sine with that peak (0.1 V).
     `sample` numbers the measurement, `saturated`: the chip was at full scale, `alive`: the measurement is fresh,
     `closed`: the auxiliary contact. `residual` -1 and `temperature` UNKNOWN where nobody measures. The rest are pins:
     the chip's fast element by what it acted on, the module's trip output, the arc detector's contact (or its
@@ -49,6 +50,7 @@ class Inputs:
     def __init__(self) -> None:
         self.current = 0
         self.voltage = 0
+        self.surge = 0
         self.saturated = False
         self.sample = -1
         self.alive = False
@@ -150,7 +152,7 @@ class Protection:
     def _judge(self, elapsed: int, seen) -> int:
         """Steps every element of the firmware; the cause that wants to trip, the most dangerous first."""
         residual = self.residual.step(elapsed, seen.residual)
-        over = self.overvoltage.step(elapsed, seen.voltage, seen.alive)
+        over = self.overvoltage.step(elapsed, seen.voltage, seen.surge, seen.alive)
         under = self.undervoltage.step(elapsed, seen.voltage, seen.alive)
         heat = self.heat.step(elapsed, seen.temperature)
         arc = self.arc.step(elapsed, seen.arc, seen.half_cycles)
