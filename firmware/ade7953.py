@@ -112,7 +112,7 @@ class Ade7953:
         )
         self.armed = False
         self._done = 0
-        self._check = 0
+        self._check = -1
 
     def clear(self) -> None:
         """Forget what the chip's elements saw."""
@@ -148,7 +148,9 @@ class Ade7953:
             self._done += 1
             self._next = ticks_add(now, 30)  # seven characters, and the silence after them
             return
-        if self._check < 3:
+        if self._check < 0:
+            register = _STATUS  # what stood there before is of no interest, and frees the pin
+        elif self._check < 3:
             register = _OILVL if self._check == 0 else _OVLVL if self._check == 1 else _IRQENA
         else:
             register = _PLAN[self._slot]
@@ -203,6 +205,8 @@ class Ade7953:
                 self.damaged += 1
         elif data[3]:
             self.damaged += 1
+        elif self._check < 0:
+            self._check = 0
         elif self._check < 3:
             self._compare(raw)
         elif register == _STATUS:
@@ -218,8 +222,7 @@ class Ade7953:
 
     def _compare(self, raw: int) -> None:
         if raw != self._levels[self._check]:
-            self._done = self._check = 0  # once more from the beginning
-            self.armed = False
+            self._configure()  # once more from the beginning
             return
         self._check += 1
         if self._check == 3:
@@ -231,8 +234,7 @@ class Ade7953:
         if bits & _OV:
             self.over_voltage = True
         if bits & _RESET:
-            self._done = self._check = 0  # it forgot everything
-            self.armed = False
+            self._configure()  # it forgot everything
 
     def _period(self, counts: int) -> None:
         frequency = 22_375_000 // (counts + 1)

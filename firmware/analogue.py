@@ -1,7 +1,7 @@
 """Sensors at the converter's pins: thermistor, gas, the analogue output of a residual-current module.
 
 Integers only, and a step allocates nothing: the thermistor's curve is a table made at the start. The ESP32's
-converter sees nothing below 100 to 150 mV and ends near 3.1 V (11 dB); what lies outside is no measurement.
+converter reads 100 to 150 mV where there is nothing, and ends near 3.1 V (11 dB): outside is no measurement.
 """
 
 from array import array
@@ -11,8 +11,8 @@ from time import ticks_diff
 from micropython import const
 from reading import Reading
 
-_DEAD_MV = const(100)
-_TOP_MV = const(3000)
+_DEAD_MV = const(160)
+_TOP_MV = const(3080)
 _SUPPLY_MV = const(3300)
 _EVERY_MS = const(250)
 _STALE_MS = const(2000)
@@ -26,7 +26,6 @@ _ROOM_KELVIN = 298.15
 
 # Bender RCMB102, operating manual TGH1475en: below 150 mV and above 4.85 V its output X1 signals a short circuit,
 # an interruption or a fault; 4.85 V itself says "beyond the measuring range".
-_MODULE_LEAST_MV = const(150)
 _MODULE_TOP_MV = const(4850)
 _MODULE_MOST_MV = const(5000)  # the converter is not better than 3 %
 _RESIDUAL_EVERY_MS = const(20)
@@ -104,6 +103,7 @@ class Residual(Reading):
     """The analogue output of a residual-current module. `value` in mA; at the end of its range it is at least that.
 
     `zero_mv` and `ua_per_mv` are of the module's output (its data sheet), `divider` is permille of output over pin.
+    What the converter cannot tell from nothing is a fault: the module is dead, or its wire is broken.
     """
 
     def __init__(self, adc, zero_mv: int, ua_per_mv: int, divider: int, now: int) -> None:
@@ -117,8 +117,9 @@ class Residual(Reading):
     def step(self, now: int) -> None:
         if ticks_diff(now, self._at) >= _RESIDUAL_EVERY_MS:
             self._at = now
-            mv = millivolts(self.adc) * self._divider // 1000
-            if _MODULE_LEAST_MV <= mv <= _MODULE_MOST_MV:
+            pin = millivolts(self.adc)
+            mv = pin * self._divider // 1000
+            if pin >= _DEAD_MV and mv <= _MODULE_MOST_MV:
                 above = min(mv, _MODULE_TOP_MV) - self._zero
                 self.heard(max(above, 0) * self._slope // 1000, now)
         self.watch(now)

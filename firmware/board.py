@@ -1,7 +1,7 @@
 """The hardware, and the only module that imports `machine`: pins, UARTs, converters, watchdog, identity.
 
 It knows which pin is which and nothing of what they are for. Default pins suit an ESP32-WROOM (they avoid the
-strapping pins 0, 5, 12 and 15 and the flash pins 6 to 11; 2 only drives a lamp; analogue inputs lie on ADC1,
+strapping pins 0, 5 and 15 and the flash pins 6 to 11; 2 only drives a lamp, 12 is low at reset as it must; analogue inputs lie on ADC1,
 because ADC2 conflicts with Wi-Fi); `pins` in the settings overrides them by name. A pin of -1 is not fitted:
 writing it does nothing, reading it gives 0. Only what the settings call fitted is opened, so names may share a pin.
 """
@@ -24,6 +24,7 @@ PINS = {
     "led": 2,  # heartbeat and identify
     "siren": 19,
     "fast_output": 35,  # metering chip's fast element, high when it acts; input only, pulled down outside
+    "fast_enable": 12,  # high lets that pin act on the trip latch; pulled down outside, as this strapping pin must be
     "residual_output": 23,  # trip output of the residual-current module: low is well, high (or a broken wire) acts
     "residual": 36,  # its analogue output
     "ntc": 39,

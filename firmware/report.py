@@ -1,23 +1,38 @@
 """One line of JSON a second on USB: every readable value of the profile under its name, in its unit.
 
-    {"v":1,"seq":7,"profile":"gewu-breaker","serial":"GW-000001","role":"breaker","address":1,"values":{...},"crc":"0a1b2c3d"}
+    {"v":1,"seq":7,"profile":"gewu-breaker","serial":"GW-000001","role":"breaker","address":1,"version":"0.1.0",
+     "values":{...},"marks":{"residual":"unfitted"},"crc":"0a1b2c3d"}
 
-`crc` is the CRC-32 of the bytes of the line before `,"crc"`. `trouble`, before `values`, is there when something
-is wrong. A line is made a few values at a time and leaves in small pieces, only while the host takes them: it
-never holds up protection, and a host that does not read costs whole lines, never parts of one.
+(in one line). `marks`: "unfitted", "fault" (fitted, and no plausible value) or "stale" (older than 2 s). `crc` is the
+CRC-32 of the bytes before `,"crc"`. `trouble`, before `values`, is there when something is wrong. A line is made a few
+values at a time and leaves in small pieces, only while the host takes them: it never holds up protection, and a host
+that does not read costs whole lines, never parts of one.
 """
 
 from binascii import crc32
 from time import ticks_diff
 
 from micropython import const
-from registers import COIL, DISCRETE
+from registers import COIL, DISCRETE, INPUT
+from version import VERSION as FIRMWARE
 
 VERSION = const(1)
 _EVERY_MS = const(1000)
 _FIELDS = const(4)  # values a step
-_PIECE = const(64)  # bytes a step
-_LINE = const(1536)
+_PIECE = const(64)  # bytes a write
+_PIECES = const(2)  # writes a step
+_HEAD = const(448)  # bytes of a line beside its values
+_NUMBER = const(16)  # bytes of a value beside its name
+_STALE_MS = const(2000)
+
+# What a register says instead of a value (see field.py), and which registers may say it.
+_UNFITTED, _FAULT = const(0xFFFF), const(0xFFFE)
+_SIGNED_UNFITTED, _SIGNED_FAULT = const(0x8000), const(0x8001)
+_MARKED = (
+    b"residual", b"terminal_temperature", b"residual_age", b"terminal_age",
+    b"temperature", b"humidity", b"probe_temperature", b"gas_level", b"climate_age", b"probe_age", b"gas_age",
+)  # fmt: skip
+_MEASURED = (b"current", b"voltage", b"power", b"frequency")
 
 # How a field is written, as table.py has it; a tuple instead are the names of its bits.
 UNSIGNED = const(0)
@@ -57,6 +72,20 @@ def render(bank, field) -> str:
     return '"%s":%s' % (title, decimal(raw, places))
 
 
+def room(fields) -> int:
+    """Bytes that a line with all these values takes at most."""
+    size = _HEAD
+    for name, _kind, _address, words, form, _places in fields:
+        if isinstance(form, tuple):
+            for _bit, title in form:
+                size += len(title) + _NUMBER
+        else:
+            size += len(name) + _NUMBER + (2 * words if form == TEXT else 0)
+        if name in _MARKED or name in _MEASURED:
+            size += len(name) + _NUMBER
+    return size
+
+
 class Report:
     """`out` takes bytes, `writable()` says whether it would without waiting, `collect()` cleans the heap."""
 
@@ -68,7 +97,9 @@ class Report:
         self.settings = settings
         self.trouble = settings.trouble
         self.seq = 0
-        self._line = bytearray(_LINE)
+        self._line = bytearray(room(bank.fields))
+        self._marks = ""
+        self._age = bank.at(b"measure_age")
         self._view = memoryview(self._line)
         self._size = 0
         self._sent = 0
@@ -86,8 +117,23 @@ class Report:
 
     def _put(self, text: str) -> None:
         data = text.encode()
-        self._line[self._size : self._size + len(data)] = data
+        # Into the view: a line that outgrew its room must raise, not move the room away.
+        self._view[self._size : self._size + len(data)] = data
         self._size += len(data)
+
+    def _mark(self, field) -> None:
+        name, kind, address, words, form, _places = field
+        mark = ""
+        if name in _MARKED:
+            raw = self.bank.cells[kind][address]
+            if raw == (_SIGNED_UNFITTED if form == SIGNED else _UNFITTED):
+                mark = "unfitted"
+            elif raw == (_SIGNED_FAULT if form == SIGNED else _FAULT):
+                mark = "fault"
+        elif name in _MEASURED and self.bank.cells[INPUT][self._age] > _STALE_MS:
+            mark = "stale"
+        if mark:
+            self._marks += '%s"%s":"%s"' % ("," if self._marks else "", name.decode(), mark)
 
     def _head(self) -> None:
         self.seq += 1
@@ -95,8 +141,9 @@ class Report:
         self._size = 0
         self._sent = 0
         self._field = 0
+        self._marks = ""
         self._put(
-            '{"v":%d,"seq":%d,"profile":"%s","serial":"%s","role":"%s","address":%d'
+            '{"v":%d,"seq":%d,"profile":"%s","serial":"%s","role":"%s","address":%d,"version":"%s"'
             % (
                 VERSION,
                 self.seq,
@@ -104,6 +151,7 @@ class Report:
                 settings.serial.decode(),
                 settings.role if settings.configured else "none",
                 settings.address,
+                FIRMWARE.decode(),
             )
         )
         if self.trouble:
@@ -114,20 +162,24 @@ class Report:
         fields = self.bank.fields
         for _ in range(_FIELDS):
             if self._field < len(fields):
-                self._put(("," if self._field else "") + render(self.bank, fields[self._field]))
+                field = fields[self._field]
+                self._put(("," if self._field else "") + render(self.bank, field))
+                self._mark(field)
                 self._field += 1
         if self._field == len(fields):
-            self._put("}")
+            self._put('},"marks":{%s}' % self._marks)
             self._put(',"crc":"%08x"}\n' % (crc32(self._view[: self._size]) & 0xFFFFFFFF))
             self._field = -1
             self.collect()
 
     def _send(self) -> None:
-        if not self.writable():
-            return
-        end = min(self._sent + _PIECE, self._size)
-        self.out.write(self._view[self._sent : end])
-        self._sent = end
-        if end == self._size:
-            self._size = 0
-            self.trouble = self.settings.trouble
+        for _ in range(_PIECES):
+            if not self.writable():
+                return
+            end = min(self._sent + _PIECE, self._size)
+            self.out.write(self._view[self._sent : end])
+            self._sent = end
+            if end == self._size:
+                self._size = 0
+                self.trouble = self.settings.trouble
+                return

@@ -6,10 +6,14 @@ from protection_thermal import Overload, Thermal
 
 
 class Sensor:
-    """Measures, and alarms when its circuit carries more than its rating for long."""
+    """Measures, and alarms when its circuit carries more than its rating for long, or `field` saw something.
 
-    def __init__(self, settings, meter, memory, live, now: int) -> None:
+    `alarms` has the bits of the register `state`, and above them those of `inputs`.
+    """
+
+    def __init__(self, settings, meter, memory, live, now: int, field=None) -> None:
         self.meter = meter
+        self.field = field
         self.memory = memory
         self.live = live
         self.alarms = 0
@@ -31,6 +35,9 @@ class Sensor:
         self.memory.note(now, 0, 0, 0, meter.energy, permille)
         self.alarms = (self._overload if over else 0) | (self._fault if meter.fault else 0)
         self.live.state(self.alarms)
+        if self.field:
+            self.field.step(now)
+            self.alarms |= self.field.alarms << 16
         self.live.measured(meter, now)
 
 

@@ -13,6 +13,7 @@ ADDRESS = const(0x44)
 _SINGLE_SHOT = b"\x24\x00"
 _EVERY_MS = const(2000)
 _READY_MS = const(20)
+_LATEST_MS = const(200)
 _STALE_MS = const(10_000)
 
 
@@ -43,8 +44,8 @@ class Sht3x(Reading):
         since = ticks_diff(now, self._at)
         try:
             if self._asked and since >= _READY_MS:
-                self._asked = False
                 self.i2c.readfrom_into(ADDRESS, self._data)
+                self._asked = False
                 self._use(now)
             elif since >= _EVERY_MS:
                 self._at = now
@@ -52,7 +53,10 @@ class Sht3x(Reading):
                 self.i2c.writeto(ADDRESS, _SINGLE_SHOT)
                 self._asked = True
         except OSError:
-            self.damaged += 1
+            # While it measures it does not acknowledge: asked again until it is surely too late.
+            if not self._asked or since >= _LATEST_MS:
+                self._asked = False
+                self.damaged += 1
 
     def _use(self, now: int) -> None:
         data = self._data

@@ -26,6 +26,7 @@ PINS = {
     "led": 2,
     "siren": 19,
     "fast_output": 35,
+    "fast_enable": 12,
     "residual_output": 23,
     "residual": 36,
     "ntc": 39,
@@ -50,7 +51,7 @@ PINS = {
 
 PinName = Literal[
     "bus_tx", "bus_rx", "bus_de", "meter_tx", "meter_rx", "trip", "contact", "lamp", "led",
-    "siren", "fast_output", "residual_output", "residual", "ntc", "gas", "onewire", "i2c_scl", "i2c_sda",
+    "siren", "fast_output", "fast_enable", "residual_output", "residual", "ntc", "gas", "onewire", "i2c_scl", "i2c_sda",
     "arc", "smoke", "water", "door", "sos", "motion", "pulse",
     "residual_test", "latch_block", "over_capacity", "lockout", "acknowledge", "close",
 ]  # fmt: skip

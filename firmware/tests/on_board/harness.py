@@ -68,6 +68,7 @@ class Board:
         self.trip = Pin()
         self.lamp = Pin()
         self.led = Pin()
+        self.siren = Pin()
         self.bus_de = Pin()
         self.contact = Pin(1)
         self.pins = {}

@@ -7,6 +7,7 @@ import os
 import sys
 
 import machine
+import onewire  # noqa: F401  the ESP32's MicroPython has it built in
 import vfs
 
 vfs.umount("/")
