@@ -3,9 +3,9 @@
 It looks, and fills its registers; what a value means is protection's business. A step allocates nothing.
 """
 
-from analogue import Residual
+from analogue import Residual, probe
 from contacts import HOLD_MS, Contact
-from field import FAULT, SIGNED_FAULT, SIGNED_UNFITTED, UNFITTED, UNKNOWN, age_word, probe, word
+from reading import FAULT, SIGNED_FAULT, SIGNED_UNFITTED, UNFITTED, UNKNOWN, age_word, word
 from registers import INPUT
 
 
@@ -70,15 +70,16 @@ class FieldOfBreaker:
         self._publish(now)
 
     def _publish(self, now: int) -> None:
-        put = self.bank.put
+        # Not bound to a name: that would allocate.
+        bank = self.bank
         at = self._at
         faults = (0x100 if self._residual and self.residual < 0 else 0) | (
             0x200 if self._probe and self.temperature == UNKNOWN else 0
         )
         armed = 8 if self.meter.armed else 0
-        put(INPUT, at, word(self._residual, UNFITTED, FAULT))
-        put(INPUT, at + 1, word(self._probe, SIGNED_UNFITTED, SIGNED_FAULT))
-        put(INPUT, at + 2, (1 if self.module else 0) | (2 if self.fast else 0) | (4 if self.arc else 0) | armed)
-        put(INPUT, at + 3, self._there | faults)
-        put(INPUT, at + 4, age_word(self._residual, now))
-        put(INPUT, at + 5, age_word(self._probe, now))
+        bank.put(INPUT, at, word(self._residual, UNFITTED, FAULT))
+        bank.put(INPUT, at + 1, word(self._probe, SIGNED_UNFITTED, SIGNED_FAULT))
+        bank.put(INPUT, at + 2, (1 if self.module else 0) | (2 if self.fast else 0) | (4 if self.arc else 0) | armed)
+        bank.put(INPUT, at + 3, self._there | faults)
+        bank.put(INPUT, at + 4, age_word(self._residual, now))
+        bank.put(INPUT, at + 5, age_word(self._probe, now))

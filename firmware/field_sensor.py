@@ -3,9 +3,9 @@
 It looks, fills its registers and says what alarms; the siren sounds with no gateway. A step allocates nothing.
 """
 
-from analogue import Gas
+from analogue import Gas, probe
 from contacts import HOLD_MS, SOS_MS, Contact, Motion
-from field import FAULT, SIGNED_FAULT, SIGNED_UNFITTED, UNFITTED, age_word, probe, word
+from reading import FAULT, SIGNED_FAULT, SIGNED_UNFITTED, UNFITTED, age_word, word
 from registers import INPUT
 
 _PULSE_QUIET_MS = 10  # reeds bounce for some milliseconds; S0 pulses last 30 and more
@@ -120,18 +120,19 @@ class FieldOfSensor:
         )
 
     def _publish(self, now: int, bits: int) -> None:
-        put = self.bank.put
+        # Not bound to a name: that would allocate.
+        bank = self.bank
         climate = self._climate
         at = self._level
-        put(INPUT, self._at, bits)
-        put(INPUT, self._at + 1, self._there | self._faults())
-        put(INPUT, at, word(climate, SIGNED_UNFITTED, SIGNED_FAULT))
+        bank.put(INPUT, self._at, bits)
+        bank.put(INPUT, self._at + 1, self._there | self._faults())
+        bank.put(INPUT, at, word(climate, SIGNED_UNFITTED, SIGNED_FAULT))
         damp = UNFITTED if climate is None else FAULT if climate.fault or not climate.known else climate.humidity
-        put(INPUT, at + 1, damp)
-        put(INPUT, at + 2, word(self._probe, SIGNED_UNFITTED, SIGNED_FAULT))
-        put(INPUT, at + 3, word(self._gas, UNFITTED, FAULT))
-        put(INPUT, at + 4, self._sos.count if self._sos else 0)
-        self.bank.put_long(INPUT, self._pulses_at, self.memory.pulses)
-        put(INPUT, self._ages, age_word(climate, now))
-        put(INPUT, self._ages + 1, age_word(self._probe, now))
-        put(INPUT, self._ages + 2, age_word(self._gas, now))
+        bank.put(INPUT, at + 1, damp)
+        bank.put(INPUT, at + 2, word(self._probe, SIGNED_UNFITTED, SIGNED_FAULT))
+        bank.put(INPUT, at + 3, word(self._gas, UNFITTED, FAULT))
+        bank.put(INPUT, at + 4, self._sos.count if self._sos else 0)
+        bank.put_long(INPUT, self._pulses_at, self.memory.pulses)
+        bank.put(INPUT, self._ages, age_word(climate, now))
+        bank.put(INPUT, self._ages + 1, age_word(self._probe, now))
+        bank.put(INPUT, self._ages + 2, age_word(self._gas, now))

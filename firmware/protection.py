@@ -43,7 +43,7 @@ class Inputs:
     `surge` is the highest voltage since the last look, as the RMS of a sine with that peak (0.1 V).
     `sample` numbers the measurement, `saturated`: the chip was at full scale, `alive`: the measurement is fresh,
     `closed`: the auxiliary contact. `residual` -1 and `temperature` UNKNOWN where nobody measures. The rest are pins:
-    the chip's fast element by what it acted on, the module's trip output, the arc detector's contact (or its
+    the chip's fast element, the module's trip output, the arc detector's contact (or its
     `half_cycles` in the last second), the comparator for the breaking capacity, the local lock-out.
     """
 
@@ -58,7 +58,6 @@ class Inputs:
         self.residual = -1
         self.temperature = UNKNOWN
         self.fast_current = False
-        self.fast_voltage = False
         self.module = False
         self.arc = False
         self.half_cycles = 0
@@ -134,6 +133,19 @@ class Protection:
         """By a person at the device, who has cleared the cause."""
         self.reclose.acknowledge()
 
+    def bits(self) -> int:
+        """The register `protection`, as the profile has its bits, but for the hardware's (7)."""
+        return (
+            (1 if self.residual_alarm.on else 0)
+            | (2 if self.overvoltage_alarm.on else 0)
+            | (4 if self.undervoltage_alarm.on else 0)
+            | (8 if self.temperature_alarm.on else 0)
+            | (16 if self.arc.on else 0)
+            | (32 if self.reclose.locked_out else 0)
+            | (64 if self.opening.withheld else 0)
+            | (256 if self.reclose.needs_acknowledgement else 0)
+        )
+
     def close_refusal(self) -> int:
         """0 when nothing stands against closing, else a reason of protection_reclose."""
         return self.reclose.refusal(self.opening, self.undervoltage.closable)
@@ -178,8 +190,6 @@ class Protection:
             self.trip(now, INSTANTANEOUS, CHIP, seen)
         elif seen.module:
             self.trip(now, RESIDUAL, MODULE, seen)
-        elif seen.fast_voltage:
-            self.trip(now, OVERVOLTAGE, CHIP, seen)
 
     def _alarms(self, elapsed: int, seen) -> None:
         self.alarm.step(elapsed, seen.current, self.thermal.permille())

@@ -24,16 +24,14 @@ _ANSWER_MS = const(1000)
 _EVERY_S = const(2_592_000)  # 30 days: makers of residual-current devices ask for a test a month
 
 
-def not_met(quick: bool, fast_output: bool, residual: int, module_output: bool, comparator: bool) -> int:
-    """The bits. `quick`: the meter has an overvoltage pin; `residual` mA, 0 where the circuit needs no such element."""
-    bits = 0 if fast_output else SHORT_CIRCUIT
+def not_met(quick: bool, fitted, residual: int) -> int:
+    """The bits. `quick`: the meter sees peaks; `residual` mA, 0 where the circuit needs no such element."""
+    bits = 0 if "fast_output" in fitted else SHORT_CIRCUIT
     if not quick:
         bits |= VOLT_350 | VOLT_400
-    elif not fast_output:
-        bits |= VOLT_400
-    if residual and not module_output:
+    if residual and "residual_output" not in fitted:
         bits |= RESIDUAL
-    return bits if comparator else bits | CAPACITY
+    return bits if "over_capacity" in fitted else bits | CAPACITY
 
 
 class SelfTest:

@@ -8,10 +8,10 @@ it acts there as soon as it can, and `protection_hardware` reports them as not m
 from micropython import const
 from protection_delay import Delay
 
-# (level 0.1 V, ms, from the peaks). 255 V must not trip; 275 V: 3 to 15 s; 300 V: 1 to 5 s; 350 V: 0.25 to 0.75 s; 400 V: 0.07 to
-# 0.2 s. Levels lie half-way between two points, times near the geometric mean less the meter's own delay.
-# A quick meter looks at the peaks every 75 ms: the two highest levels take those, and 90 ms are more than one look,
-# so that a single spike passes.
+# (level 0.1 V, ms, from the peaks). 255 V must not trip; 275 V: 3 to 15 s; 300 V: 1 to 5 s; 350 V: 0.25 to 0.75 s;
+# 400 V: 0.07 to 0.2 s. Levels lie half-way between two points, times near the geometric mean less the meter's own
+# delay. A quick meter looks at the peaks every 75 ms: the two highest levels take those, and 90 ms are more than one
+# look, so that a single spike passes.
 _SLOW = ((2650, 6000, False), (2880, 1800, False), (3250, 200, False))
 _QUICK = ((2650, 6500, False), (2880, 2100, False), (3250, 300, True), (3750, 90, True))
 

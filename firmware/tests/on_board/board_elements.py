@@ -149,9 +149,10 @@ def test_reclosing_is_limited_in_time_and_number():
 
 def test_what_is_not_fitted_is_reported():
     report = protection_hardware.not_met
-    assert report(True, True, 30, True, True) == 0
-    assert report(False, True, 0, False, True) == protection_hardware.VOLT_350 | protection_hardware.VOLT_400
-    assert report(True, False, 30, False, False) == 1 | 4 | 8 | 16
+    assert report(True, ("fast_output", "residual_output", "over_capacity"), 30) == 0
+    slow = report(False, ("fast_output", "over_capacity"), 0)
+    assert slow == protection_hardware.VOLT_350 | protection_hardware.VOLT_400
+    assert report(True, (), 30) == 1 | 8 | 16
 
 
 def run_test(test, answers):

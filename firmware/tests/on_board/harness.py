@@ -80,6 +80,12 @@ class Board:
         """High, as a pull-up leaves it, unless a test has set it before."""
         return self.pins.setdefault(name, Pin(1))
 
+    def edges(self, name, level):
+        """Low and never risen."""
+        pin = self.pins.setdefault(name, Pin())
+        pin.count = 0
+        return pin
+
 
 def meter_frame(amps, volts, watts, hertz=50.0, shunt_uohm=100, divider=3824):
     """23 bytes of a BL0942 that sees these values, by the formulas of the data sheet."""
