@@ -123,3 +123,14 @@ class Residual(Reading):
                 above = min(mv, _MODULE_TOP_MV) - self._zero
                 self.heard(max(above, 0) * self._slope // 1000, now)
         self.watch(now)
+
+
+def probe(board, settings, now: int):
+    """The temperature probe that is fitted, or None."""
+    if "ntc" in settings.fitted:
+        return Thermistor(board.analogue("ntc"), settings.ntc_ohm, settings.ntc_beta, settings.ntc_series_ohm, now)
+    if "ds18b20" in settings.fitted:
+        from ds18b20 import Ds18b20
+
+        return Ds18b20(board.onewire(), now)
+    return None

@@ -10,8 +10,6 @@ import select
 import sys
 from time import ticks_ms, ticks_us
 
-import settings as settings_slots
-import table
 from board import SERVICE_MS, Board
 from heartbeat import TIMEOUT_MS, Heartbeat
 from live import Live
@@ -42,9 +40,30 @@ def open_board(settings):
     try:
         return settings, Board(settings.pins, settings.role)
     except (ValueError, KeyError) as error:
-        fallback = settings_slots.Settings()
+        from settings import Settings
+
+        fallback = Settings()
         fallback.trouble = "pins: %s" % error
         return fallback, Board({})
+
+
+def read_settings():
+    """The settings of this board, without the module that checked them: the heap needs the room."""
+    import settings
+
+    result = settings.load()
+    for name in ("settings", "protection_settings"):
+        sys.modules.pop(name)
+    return result
+
+
+def open_bank(role: str) -> Bank:
+    """The registers of the role; the table of the other is let go."""
+    import table
+
+    bank = Bank(table.BREAKER if role == "breaker" else table.SENSOR)
+    table.BREAKER = table.SENSOR = ()
+    return bank
 
 
 def open_meter(board, settings, now: int):
@@ -81,10 +100,10 @@ class App:
     def __init__(self, safe: bool, folder: str, record: dict) -> None:
         """`safe` leaves measuring and moving out; `folder` and `record` are what `start` chose."""
         now = ticks_ms()
-        settings, board = open_board(settings_slots.load())
+        settings, board = open_board(read_settings())
         if not settings.serial:
             settings.serial = board.name()  # so that it can be told from its neighbours
-        bank = Bank(table.BREAKER if settings.role == "breaker" else table.SENSOR)
+        bank = open_bank(settings.role)
         memory = Memory(now)
         live = Live(bank, settings, memory.boots, board.reset_cause(), now)
         self.board = board

@@ -1,9 +1,10 @@
 """The hardware, and the only module that imports `machine`: pins, UARTs, converters, watchdog, identity.
 
 It knows which pin is which and nothing of what they are for. Default pins suit an ESP32-WROOM (they avoid the
-strapping pins 0, 5 and 15 and the flash pins 6 to 11; 2 only drives a lamp, 12 is low at reset as it must; analogue inputs lie on ADC1,
-because ADC2 conflicts with Wi-Fi); `pins` in the settings overrides them by name. A pin of -1 is not fitted:
-writing it does nothing, reading it gives 0. Only what the settings call fitted is opened, so names may share a pin.
+strapping pins 0, 5 and 15 and the flash pins 6 to 11; 2 only drives a lamp, 12 is low at reset as it must be;
+analogue inputs lie on ADC1, because ADC2 conflicts with Wi-Fi); `pins` in the settings overrides them by name. A pin
+of -1 is not fitted: writing it does nothing, reading it gives 0. Only what the settings call fitted is opened, so names
+may share a pin.
 """
 
 import binascii

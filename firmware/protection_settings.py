@@ -26,12 +26,13 @@ RESIDUAL_TYPES = ("G", "S")
 
 
 class Chosen:
-    """One attribute a name of RANGES, and `residual_type`."""
+    """One attribute a name of RANGES, and `residual_type`. The defaults are the class's own (see settings.Settings)."""
 
-    def __init__(self) -> None:
-        for name, limits in RANGES.items():
-            setattr(self, name, limits[0])
-        self.residual_type = "G"
+    residual_type = "G"
+
+
+for _name, _limits in RANGES.items():
+    setattr(Chosen, _name, _limits[0])
 
 
 def parse(record) -> Chosen:

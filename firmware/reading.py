@@ -1,8 +1,16 @@
-"""One value of one sensor with its age: what every driver beside the metering chip offers."""
+"""One value of one sensor with its age, and how it stands in a register: what every driver beside the meter offers."""
 
 from time import ticks_add, ticks_diff
 
-_OLDEST_MS = 60_000  # an age grows no further: ticks wrap after six days
+from micropython import const
+
+_OLDEST_MS = const(60_000)  # an age grows no further: ticks wrap after six days
+
+UNKNOWN = const(-32768)
+
+# What a register says instead of a value; outside every profile's `valid`.
+UNFITTED, FAULT = const(0xFFFF), const(0xFFFE)
+SIGNED_UNFITTED, SIGNED_FAULT = const(0x8000), const(0x8001)
 
 
 class Reading:
@@ -32,3 +40,16 @@ class Reading:
     def age(self, now: int) -> int:
         """ms since the last plausible value, at most a minute."""
         return ticks_diff(now, self.heard_at)
+
+
+def word(reading, unfitted: int, fault: int) -> int:
+    """The register of a reading."""
+    if reading is None:
+        return unfitted
+    if reading.fault or not reading.known:
+        return fault
+    return reading.value & 0xFFFF
+
+
+def age_word(reading, now: int) -> int:
+    return UNFITTED if reading is None else reading.age(now)

@@ -5,8 +5,9 @@
 
 (in one line). `marks`: "unfitted", "fault" (fitted, and no plausible value) or "stale" (older than 2 s). `crc` is the
 CRC-32 of the bytes before `,"crc"`. `trouble`, before `values`, is there when something is wrong. A line is made a few
-values at a time and leaves in small pieces, only while the host takes them: it never holds up protection, and a host
-that does not read costs whole lines, never parts of one.
+values at a time, and each leaves before the next are made, only while the host takes them: it never holds up
+protection. A host that does not read costs whole lines, never parts of one; the line that it stopped in for more than
+2 s ends with the crc "cut", for its values are of different times.
 """
 
 from binascii import crc32
@@ -21,11 +22,10 @@ _EVERY_MS = const(1000)
 _FIELDS = const(4)  # values a step
 _PIECE = const(64)  # bytes a write
 _PIECES = const(2)  # writes a step
-_HEAD = const(448)  # bytes of a line beside its values
-_NUMBER = const(16)  # bytes of a value beside its name
+_PART = const(640)  # bytes of a part of the line: its head, or four registers of bits
 _STALE_MS = const(2000)
 
-# What a register says instead of a value (see field.py), and which registers may say it.
+# What a register says instead of a value (see reading.py), and which registers may say it.
 _UNFITTED, _FAULT = const(0xFFFF), const(0xFFFE)
 _SIGNED_UNFITTED, _SIGNED_FAULT = const(0x8000), const(0x8001)
 _MARKED = (
@@ -72,20 +72,6 @@ def render(bank, field) -> str:
     return '"%s":%s' % (title, decimal(raw, places))
 
 
-def room(fields) -> int:
-    """Bytes that a line with all these values takes at most."""
-    size = _HEAD
-    for name, _kind, _address, words, form, _places in fields:
-        if isinstance(form, tuple):
-            for _bit, title in form:
-                size += len(title) + _NUMBER
-        else:
-            size += len(name) + _NUMBER + (2 * words if form == TEXT else 0)
-        if name in _MARKED or name in _MEASURED:
-            size += len(name) + _NUMBER
-    return size
-
-
 class Report:
     """`out` takes bytes, `writable()` says whether it would without waiting, `collect()` cleans the heap."""
 
@@ -97,32 +83,35 @@ class Report:
         self.settings = settings
         self.trouble = settings.trouble
         self.seq = 0
-        self._line = bytearray(room(bank.fields))
+        self._part = bytearray(_PART)
+        self._crc = 0
         self._marks = ""
         self._age = bank.at(b"measure_age")
-        self._view = memoryview(self._line)
+        self._view = memoryview(self._part)
         self._size = 0
         self._sent = 0
         self._field = -1  # next to be written; -1: no line is being made
         self._began = now
 
     def step(self, now: int) -> None:
-        if self._size and self._field < 0:
+        if self._size:
             self._send()
-        elif self._field >= 0:
-            self._fields()
+            return
+        if self._field >= 0:
+            self._fields(ticks_diff(now, self._began))
         elif ticks_diff(now, self._began) >= _EVERY_MS:
             self._began = now
             self._head()
+        self._send()
 
     def _put(self, text: str) -> None:
         data = text.encode()
-        # Into the view: a line that outgrew its room must raise, not move the room away.
+        # Into the view: a part that outgrew its room must raise, not move the room away.
         self._view[self._size : self._size + len(data)] = data
         self._size += len(data)
 
     def _mark(self, field) -> None:
-        name, kind, address, words, form, _places = field
+        name, kind, address, _words, form, _places = field
         mark = ""
         if name in _MARKED:
             raw = self.bank.cells[kind][address]
@@ -138,9 +127,7 @@ class Report:
     def _head(self) -> None:
         self.seq += 1
         settings = self.settings
-        self._size = 0
-        self._sent = 0
-        self._field = 0
+        self._field = self._crc = 0
         self._marks = ""
         self._put(
             '{"v":%d,"seq":%d,"profile":"%s","serial":"%s","role":"%s","address":%d,"version":"%s"'
@@ -157,8 +144,10 @@ class Report:
         if self.trouble:
             self._put(',"trouble":"%s"' % self.trouble.replace("\\", "/").replace('"', "'")[:80])
         self._put(',"values":{')
+        self._crc = crc32(self._view[: self._size], 0)
 
-    def _fields(self) -> None:
+    def _fields(self, age: int) -> None:
+        """The next values; after the last the marks and the checksum."""
         fields = self.bank.fields
         for _ in range(_FIELDS):
             if self._field < len(fields):
@@ -166,20 +155,24 @@ class Report:
                 self._put(("," if self._field else "") + render(self.bank, field))
                 self._mark(field)
                 self._field += 1
-        if self._field == len(fields):
-            self._put('},"marks":{%s}' % self._marks)
-            self._put(',"crc":"%08x"}\n' % (crc32(self._view[: self._size]) & 0xFFFFFFFF))
-            self._field = -1
-            self.collect()
+            else:
+                self._put('},"marks":{%s}' % self._marks)
+                self._crc = crc32(self._view[: self._size], self._crc)
+                crc = "%08x" % (self._crc & 0xFFFFFFFF) if age < _EVERY_MS + _STALE_MS else "cut"
+                self._put(',"crc":"%s"}\n' % crc)
+                self._field = -1
+                self.collect()
+                return
+        self._crc = crc32(self._view[: self._size], self._crc)
 
     def _send(self) -> None:
         for _ in range(_PIECES):
-            if not self.writable():
+            if not self._size or not self.writable():
                 return
             end = min(self._sent + _PIECE, self._size)
             self.out.write(self._view[self._sent : end])
             self._sent = end
             if end == self._size:
-                self._size = 0
-                self.trouble = self.settings.trouble
-                return
+                self._size = self._sent = 0
+                if self._field < 0:
+                    self.trouble = self.settings.trouble

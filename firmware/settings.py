@@ -23,37 +23,40 @@ FITTED = {
 
 
 class Settings:
-    """Plain values, already checked. See docs/firmware.md for each."""
+    """Plain values, already checked. See docs/firmware.md for each.
 
-    def __init__(self) -> None:
-        self.configured = False
-        self.trouble = "no settings"
-        self.role = "sensor"
-        self.serial = b""
-        self.address = UNCONFIGURED_ADDRESS
-        self.baud = 9600
-        self.parity = "N"
-        self.stopbits = 1
-        self.rating = 1
-        self.curve = "C"
-        self.shunt_uohm = 1600
-        self.divider = 5789
-        self.meter_baud = 9600
-        self.pins = {}
-        self.key = ""
-        self.signer = ""
-        self.meter = "bl0942"
-        self.fitted = ()
-        self.ntc_ohm = 10_000
-        self.ntc_beta = 3950
-        self.ntc_series_ohm = 2200
-        self.residual_zero_mv = 500
-        self.residual_ua_per_mv = 0
-        self.residual_divider = 2000
-        self.gas_alarm_mv = 0
-        self.gas_warm_s = 180
-        self.occupied_s = 300
-        self.protection = protection_settings.Chosen()
+    The defaults belong to the class and no function does, so that a board that has read its settings can let go of
+    this module: its heap needs the room.
+    """
+
+    configured = False
+    trouble = "no settings"
+    role = "sensor"
+    serial = b""
+    address = UNCONFIGURED_ADDRESS
+    baud = 9600
+    parity = "N"
+    stopbits = 1
+    rating = 1
+    curve = "C"
+    shunt_uohm = 1600
+    divider = 5789
+    meter_baud = 9600
+    pins: "dict | tuple" = ()
+    key = ""
+    signer = ""
+    meter = "bl0942"
+    fitted: tuple = ()
+    ntc_ohm = 10_000
+    ntc_beta = 3950
+    ntc_series_ohm = 2200
+    residual_zero_mv = 500
+    residual_ua_per_mv = 0
+    residual_divider = 2000
+    gas_alarm_mv = 0
+    gas_warm_s = 180
+    occupied_s = 300
+    protection = protection_settings.Chosen
 
 
 def _choice(record: dict, key: str, default, allowed):
