@@ -3,16 +3,22 @@
 from time import ticks_diff
 
 from closing import Closing
-from protection import LOCKOUT, NONE, REMOTE, UNKNOWN, Inputs, Protection
-from protection_hardware import FAILED, SelfTest, not_met
-from protection_record import NOBODY
+from micropython import const
+from protection import UNKNOWN, Inputs, Protection
+from protection_hardware import SelfTest, not_met
 from registers import DISCRETE, HOLDING, INPUT
 
-_PROTECT_AND_HOLD = 1  # the one behaviour without a gateway
+_PROTECT_AND_HOLD = const(1)  # the one behaviour without a gateway
 
 # Bits of the registers `state` and `protection`, as the profile has them (a test compares).
-_CLOSED, _TRIPPED, _OVERLOAD, _FAILURE, _FAULT = 1, 2, 4, 8, 16
-_ALARMS = 0x00DF  # of `protection`: all but locked_out and acknowledge_needed, which a person knows of
+_CLOSED, _TRIPPED, _OVERLOAD, _FAILURE, _FAULT = const(1), const(2), const(4), const(8), const(16)
+_HARDWARE = const(128)
+_ALARMS = const(0x00DF)  # of `protection`: all but locked_out and acknowledge_needed, which a person knows of
+
+
+_REMOTE = const(8)  # causes that a person asked for
+_LOCKOUT = const(9)
+_FAILED = const(3)  # state of the self-test
 
 
 class Breaker:
@@ -104,7 +110,7 @@ class Breaker:
         if self._acknowledge and self._acknowledge.value() == 0:
             self.protection.acknowledge()
         test = self.self_test
-        testing = test.step(ticks_diff(now, self._last), field.module, self.protection.cause == NONE)
+        testing = test.step(ticks_diff(now, self._last), field.module, self.protection.cause == 0)
         seen.module = field.module and not testing
         if self._test_pin:
             self._test_pin.value(1 if test.drive == 1 else 0)
@@ -127,8 +133,8 @@ class Breaker:
             | (_FAILURE if guard.opening.failed else 0)
             | (_FAULT if self.meter.fault else 0)
         )
-        bits = guard.bits() | (0x80 if self.self_test.state == FAILED else 0)
-        told = guard.cause == REMOTE or guard.cause == LOCKOUT
+        bits = guard.bits() | (_HARDWARE if self.self_test.state == _FAILED else 0)
+        told = guard.cause == _REMOTE or guard.cause == _LOCKOUT
         self.alarms = (state & ~_TRIPPED if told else state) | (bits & _ALARMS) << 16
         self.live.state(state | (_CLOSED if closed else 0))
         self.live.measured(self.meter, now)
@@ -146,7 +152,7 @@ class Breaker:
         record = guard.record
         bank = self.live.bank
         bank.put_long(INPUT, self._current, record.current)
-        if record.by != NOBODY:
+        if record.by:
             at = self._state + 1
             bank.put(INPUT, at, record.by)
             bank.put(INPUT, at + 1, record.voltage)

@@ -11,25 +11,30 @@ from time import ticks_diff
 
 from micropython import const
 from protection_current import Instantaneous
-from protection_delay import Alarm, LowAlarm
+from protection_delay import Alarm
 from protection_opening import Opening
-from protection_reclose import Lockout, Reclose
-from protection_record import CHIP, FIRMWARE, MODULE, Record
+from protection_reclose import Reclose
+from protection_record import Record
 from protection_residual import Arc, Heat, Residual
 from protection_thermal import Overload, Thermal
 from protection_voltage import Overvoltage, Undervoltage
 
 # Causes, as the register `cause` and the events of the profile have them.
-NONE = const(0)
-OVERCURRENT = const(1)  # the thermal element
-INSTANTANEOUS = const(2)
-RESIDUAL = const(3)
-OVERVOLTAGE = const(4)
-UNDERVOLTAGE = const(5)
-TEMPERATURE = const(6)
-ARC = const(7)
-REMOTE = const(8)
-LOCKOUT = const(9)
+_NONE = const(0)
+_OVERCURRENT = const(1)  # the thermal element
+_INSTANTANEOUS = const(2)
+_RESIDUAL = const(3)
+_OVERVOLTAGE = const(4)
+_UNDERVOLTAGE = const(5)
+_TEMPERATURE = const(6)
+_ARC = const(7)
+_REMOTE = const(8)
+_LOCKOUT = const(9)
+
+# Who opened, as the register trip_by has it.
+_FIRMWARE = const(1)
+_CHIP = const(2)
+_MODULE = const(3)
 
 _ACKNOWLEDGED = const(1 << 2 | 1 << 3 | 1 << 6)  # causes after which closing waits for a person at the device
 
@@ -81,15 +86,14 @@ class Protection:
         # 90 % of the setting lies between the 80 % and 100 % of electrical reference "Electrical-fire detection".
         self.residual_alarm = Alarm(chosen.residual_alarm * 9 // 10, chosen.residual_alarm // 5, 10_000)
         self.overvoltage_alarm = Alarm(chosen.overvoltage_alarm * 10, 30, 2_000)
-        self.undervoltage_alarm = LowAlarm(chosen.undervoltage_alarm * chosen.nominal_voltage // 10, 50, 2_000)
+        self.undervoltage_alarm = Alarm(-chosen.undervoltage_alarm * chosen.nominal_voltage // 10, 50, 2_000)
         self.temperature_alarm = Alarm(chosen.temperature_alarm * 10, 50, 10_000)
         # "Still flows": 2 % of In and above the chip's noise.
         self.opening = Opening(chosen.capacity, max(rating * 20, 100))
         self.reclose = Reclose(chosen.reclose_wait, chosen.reclose_count, chosen.reclose_window)
         self.record = Record()
-        self.cause = NONE
+        self.cause = _NONE
         self.trip_count = 0
-        self._lockout = Lockout()
         self._last = now
         self._sample = -1
         self._seen_open = False
@@ -104,13 +108,13 @@ class Protection:
             self.instantaneous.measured(seen.current, seen.saturated)
             self.record.measured(now, seen)
         self.thermal.step(elapsed, seen.current, seen.alive)
-        self.reclose.step(elapsed, self._lockout.step(elapsed, seen.lockout))
+        self.reclose.step(elapsed, seen.lockout)
         self._rearm(now, seen.closed)
         wanted = self._judge(elapsed, seen)
-        if self.cause == NONE:
+        if self.cause == _NONE:
             self._fast(now, seen)
-            if self.cause == NONE and wanted != NONE:
-                self.trip(now, wanted, FIRMWARE, seen)
+            if self.cause == _NONE and wanted != _NONE:
+                self.trip(now, wanted, _FIRMWARE, seen)
         self._alarms(elapsed, seen)
         self.opening.step(now, seen)
         return self.cause
@@ -126,8 +130,8 @@ class Protection:
 
     def remote_open(self, now: int, seen) -> None:
         """An authorised command; what has tripped already stays as it is."""
-        if self.cause == NONE:
-            self.trip(now, REMOTE, FIRMWARE, seen)
+        if self.cause == _NONE:
+            self.trip(now, _REMOTE, _FIRMWARE, seen)
 
     def acknowledge(self) -> None:
         """By a person at the device, who has cleared the cause."""
@@ -158,7 +162,7 @@ class Protection:
         if not closed:
             self.cause = cause
             self._seen_open = True
-            if cause != NONE:
+            if cause != _NONE:
                 self.reclose.tripped(_ACKNOWLEDGED >> cause & 1 == 1)
 
     def _judge(self, elapsed: int, seen) -> int:
@@ -169,33 +173,33 @@ class Protection:
         heat = self.heat.step(elapsed, seen.temperature)
         arc = self.arc.step(elapsed, seen.arc, seen.half_cycles)
         if self.reclose.locked_out and seen.closed:
-            return LOCKOUT
+            return _LOCKOUT
         if self.instantaneous.trips():
-            return INSTANTANEOUS
+            return _INSTANTANEOUS
         if residual:
-            return RESIDUAL
+            return _RESIDUAL
         if self.thermal.trips():
-            return OVERCURRENT
+            return _OVERCURRENT
         if over:
-            return OVERVOLTAGE
+            return _OVERVOLTAGE
         if heat:
-            return TEMPERATURE
+            return _TEMPERATURE
         if arc:
-            return ARC
-        return UNDERVOLTAGE if under else NONE
+            return _ARC
+        return _UNDERVOLTAGE if under else _NONE
 
     def _fast(self, now: int, seen) -> None:
         """What the hardware has done already."""
         if seen.fast_current:
-            self.trip(now, INSTANTANEOUS, CHIP, seen)
+            self.trip(now, _INSTANTANEOUS, _CHIP, seen)
         elif seen.module:
-            self.trip(now, RESIDUAL, MODULE, seen)
+            self.trip(now, _RESIDUAL, _MODULE, seen)
 
     def _alarms(self, elapsed: int, seen) -> None:
         self.alarm.step(elapsed, seen.current, self.thermal.permille())
         self.residual_alarm.step(elapsed, seen.residual, seen.residual >= 0)
         self.overvoltage_alarm.step(elapsed, seen.voltage, seen.alive)
-        self.undervoltage_alarm.step(elapsed, seen.voltage, seen.alive)
+        self.undervoltage_alarm.step(elapsed, -seen.voltage, seen.alive)
         self.temperature_alarm.step(elapsed, seen.temperature, seen.temperature != UNKNOWN)
 
     def _rearm(self, now: int, closed: bool) -> None:
@@ -209,8 +213,8 @@ class Protection:
             return
         self._seen_open = False
         self.reclose.closed()
-        if self.cause != NONE:
-            self.cause = NONE
+        if self.cause != _NONE:
+            self.cause = _NONE
             self.reclose.acknowledge()
             self.opening.end()
             self.instantaneous.forget()

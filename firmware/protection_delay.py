@@ -24,7 +24,10 @@ class Delay:
 
 
 class Alarm:
-    """A value at or above `level` for `wait` ms; it clears `back` below. It moves nothing. `level` 0 is off."""
+    """A value at or above `level` for `wait` ms; it clears `back` below. It moves nothing. `level` 0 is off.
+
+    For an alarm below a level both are handed in negative.
+    """
 
     def __init__(self, level: int, back: int, wait: int) -> None:
         self.on = False
@@ -41,24 +44,4 @@ class Alarm:
             self.on = value > self._level - self._back
         else:
             self.on = self._delay.step(elapsed, value >= self._level, self._wait)
-        return self.on
-
-
-class LowAlarm:
-    """The same for a value at or below `level`; it clears `back` above."""
-
-    def __init__(self, level: int, back: int, wait: int) -> None:
-        self.on = False
-        self._level = level
-        self._back = back
-        self._wait = wait
-        self._delay = Delay()
-
-    def step(self, elapsed: int, value: int, known: bool) -> bool:
-        if self._level == 0 or not known:
-            return self.on
-        if self.on:
-            self.on = value < self._level + self._back
-        else:
-            self.on = self._delay.step(elapsed, value <= self._level, self._wait)
         return self.on

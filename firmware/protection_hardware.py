@@ -8,17 +8,17 @@ from micropython import const
 from protection_delay import Delay
 
 # Bits of the register not_met.
-SHORT_CIRCUIT = const(1)  # IEC 60898-1 row e, below 0.1 s
-VOLT_350 = const(2)  # EN 50550, 0.75 s
-VOLT_400 = const(4)  # EN 50550, 0.2 s
-RESIDUAL = const(8)  # IEC 61008-1 from twice the rated residual current on
-CAPACITY = const(16)  # no comparator blocks the latch above the breaking capacity
+_SHORT_CIRCUIT = const(1)  # IEC 60898-1 row e, below 0.1 s
+_VOLT_350 = const(2)  # EN 50550, 0.75 s
+_VOLT_400 = const(4)  # EN 50550, 0.2 s
+_RESIDUAL = const(8)  # IEC 61008-1 from twice the rated residual current on
+_CAPACITY = const(16)  # no comparator blocks the latch above the breaking capacity
 
 # States of the self-test.
-UNTESTED = const(0)
-RUNS = const(1)
-PASSED = const(2)
-FAILED = const(3)
+_UNTESTED = const(0)
+_RUNS = const(1)
+_PASSED = const(2)
+_FAILED = const(3)
 
 _ANSWER_MS = const(1000)
 _EVERY_S = const(2_592_000)  # 30 days: makers of residual-current devices ask for a test a month
@@ -26,12 +26,12 @@ _EVERY_S = const(2_592_000)  # 30 days: makers of residual-current devices ask f
 
 def not_met(quick: bool, fitted, residual: int) -> int:
     """The bits. `quick`: the meter sees peaks; `residual` mA, 0 where the circuit needs no such element."""
-    bits = 0 if "fast_output" in fitted else SHORT_CIRCUIT
+    bits = 0 if "fast_output" in fitted else _SHORT_CIRCUIT
     if not quick:
-        bits |= VOLT_350 | VOLT_400
+        bits |= _VOLT_350 | _VOLT_400
     if residual and "residual_output" not in fitted:
-        bits |= RESIDUAL
-    return bits if "over_capacity" in fitted else bits | CAPACITY
+        bits |= _RESIDUAL
+    return bits if "over_capacity" in fitted else bits | _CAPACITY
 
 
 class SelfTest:
@@ -42,7 +42,7 @@ class SelfTest:
     """
 
     def __init__(self, fitted: bool) -> None:
-        self.state = UNTESTED
+        self.state = _UNTESTED
         self.drive = 0
         self._fitted = fitted
         self._due = 0  # s until the next
@@ -62,15 +62,15 @@ class SelfTest:
         self._rest += min(elapsed, 100_000)
         self._due = max(0, self._due - self._rest // 1000)
         self._rest %= 1000
-        if self.state == RUNS:
+        if self.state == _RUNS:
             self._run(elapsed, output)
             return True
         if self._due == 0 and calm:
             self._due = _EVERY_S
             if output:
-                self.state = FAILED  # it calls for a trip before it was asked: stuck
+                self.state = _FAILED  # it calls for a trip before it was asked: stuck
                 return False
-            self.state = RUNS
+            self.state = _RUNS
             self.drive = 1
             self._heard = False
             self._answer.held = self._back.held = -1
@@ -83,11 +83,11 @@ class SelfTest:
             if output:
                 self.drive = 2  # the test input rests, the block stays until the output has gone
             elif self._answer.step(elapsed, True, _ANSWER_MS):
-                self._end(FAILED)
+                self._end(_FAILED)
         elif not output:
-            self._end(PASSED)
+            self._end(_PASSED)
         elif self._back.step(elapsed, True, _ANSWER_MS):
-            self._end(FAILED)
+            self._end(_FAILED)
 
     def _end(self, state: int) -> None:
         self.state = state

@@ -7,15 +7,17 @@ closing actuator is fitted. The local lock-out wins over everything: while it st
 from micropython import const
 from protection_delay import Delay
 
-ALLOWED = const(0)
-LOCKED_OUT = const(1)
-NOT_ACKNOWLEDGED = const(2)  # after residual, short-circuit, temperature trips: at the device only
-FAILED = const(3)  # told to open and current still flowed, or left to the upstream device
-TOO_SOON = const(4)
-TOO_OFTEN = const(5)
-NO_VOLTAGE = const(6)  # below 0.85 Un or not measured
+# The register close_refusal; docs/firmware.md lists them.
+_ALLOWED = const(0)
+_LOCKED_OUT = const(1)
+_NOT_ACKNOWLEDGED = const(2)  # after residual, short-circuit, temperature trips: at the device only
+_FAILED = const(3)  # told to open and current still flowed, or left to the upstream device
+_TOO_SOON = const(4)
+_TOO_OFTEN = const(5)
+_NO_VOLTAGE = const(6)  # below 0.85 Un or not measured
 
 _MANY_MS = const(1_000_000)
+_BOUNCE_MS = const(100)  # of the lock-out's switch
 
 
 class Reclose:
@@ -31,9 +33,10 @@ class Reclose:
         self._budget_left = count
         self._since_closing = 0
         self._rest = 0  # ms
+        self._lockout = Delay()
 
     def step(self, elapsed: int, lockout: bool) -> None:
-        self.locked_out = lockout
+        self.locked_out = self._lockout.step(elapsed, lockout, _BOUNCE_MS)
         self._rest += min(elapsed, _MANY_MS)
         seconds = self._rest // 1000
         self._rest -= seconds * 1000
@@ -60,23 +63,13 @@ class Reclose:
     def refusal(self, opening, closable: bool) -> int:
         """The first of the reasons above, 0 when nothing stands against closing."""
         if self.locked_out:
-            return LOCKED_OUT
+            return _LOCKED_OUT
         if opening.failed or opening.withheld or opening.active:
-            return FAILED
+            return _FAILED
         if self.needs_acknowledgement:
-            return NOT_ACKNOWLEDGED
+            return _NOT_ACKNOWLEDGED
         if self._since_trip < self._wait:
-            return TOO_SOON
+            return _TOO_SOON
         if self._budget_left == 0:
-            return TOO_OFTEN
-        return ALLOWED if closable else NO_VOLTAGE
-
-
-class Lockout:
-    """The local lock-out's input, without its bounces: a person switches it at the device."""
-
-    def __init__(self) -> None:
-        self._delay = Delay()
-
-    def step(self, elapsed: int, level: bool) -> bool:
-        return self._delay.step(elapsed, level, 100)
+            return _TOO_OFTEN
+        return _ALLOWED if closable else _NO_VOLTAGE

@@ -5,7 +5,7 @@ The board checks them once more in firmware/protection_settings.py; a test compa
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_serializer
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_serializer
 
 
 class ProtectionSettings(BaseModel):
@@ -29,6 +29,13 @@ class ProtectionSettings(BaseModel):
     reclose_wait: Annotated[int, Field(ge=1, le=3600)] | Literal[0] = 60
     reclose_count: int = Field(default=3, ge=1, le=20, description="closings in the window")
     reclose_window: int = Field(default=3600, ge=60, le=86_400, description="s")
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _number(cls, value: Any) -> Any:
+        if isinstance(value, bool):
+            raise ValueError("give a number: 0 is off, 1 is on")
+        return value
 
     @model_serializer
     def _given(self) -> dict[str, Any]:

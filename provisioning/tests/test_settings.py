@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from gateway import shipped
 from gateway.errors import ConfigurationError
 from hil_tests.rig.interpreter import micropython
+from provisioning.protection_settings import ProtectionSettings
 from provisioning.settings import FITTED, slot_bytes
 
 GOOD: dict[str, Any] = {"role": "breaker", "serial": "GW-000001", "address": 7, "rating": 16}
@@ -95,3 +97,30 @@ def test_what_is_fitted_and_has_no_scale_is_a_sentence() -> None:
     with pytest.raises(ConfigurationError, match="residual_ua_per_mv"):
         slot_bytes({**GOOD, "fitted": ["residual"]}, 1)
     assert b"ade7953" in slot_bytes({**GOOD, "meter": "ade7953", "fitted": ["residual"], "residual_ua_per_mv": 7}, 1)
+
+
+def test_a_board_accepts_what_provisioning_accepts_of_the_protection() -> None:
+    """Names, defaults, lowest and highest of both are equal, "off" included."""
+    tree = ast.parse((shipped.firmware() / "protection_settings.py").read_text(encoding="utf-8"))
+    known = {
+        getattr(node.targets[0], "id", ""): ast.literal_eval(node.value)
+        for node in tree.body
+        if isinstance(node, ast.Assign)
+    }
+    for name, (default, low, high) in known["RANGES"].items():
+        off = () if name in known["NEVER_OFF"] else (0,)
+        assert getattr(ProtectionSettings(), name) == default
+        for value in (low, high, *off):
+            assert getattr(ProtectionSettings.model_validate({name: value}), name) == value
+        for value in {low - 1, high + 1, True, "1"} - {*off}:
+            with pytest.raises(ValidationError):
+                ProtectionSettings.model_validate({name: value})
+    assert {*known["RANGES"], "residual_type"} == set(ProtectionSettings.model_fields)
+
+
+def test_only_what_was_given_of_the_protection_is_written() -> None:
+    """Defaults stay the board's own; a wrong value is refused by its key."""
+    slot = slot_bytes({**GOOD, "protection": {"residual": 30, "undervoltage_trip": 0}}, 1)
+    assert json.loads(slot.split(b"\n")[0])["protection"] == {"residual": 30, "undervoltage_trip": 0}
+    with pytest.raises(ConfigurationError, match=r"protection\.temperature_trip"):
+        slot_bytes({**GOOD, "protection": {"temperature_trip": 50}}, 1)

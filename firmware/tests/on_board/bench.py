@@ -3,6 +3,10 @@
 import protection_settings
 from protection import Inputs, Protection
 
+# Causes, and who opened, as the registers have them (docs/firmware.md).
+NONE, OVERCURRENT, INSTANTANEOUS, RESIDUAL, OVERVOLTAGE, UNDERVOLTAGE, TEMPERATURE, ARC, REMOTE, LOCKOUT = range(10)
+FIRMWARE, CHIP, MODULE = 1, 2, 3
+
 STEP_MS = 100
 HOUR_MS = 3600000
 

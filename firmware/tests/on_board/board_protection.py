@@ -5,10 +5,11 @@ The rows of the standards are tested by ../test_standard_rows.py, with the chip 
 
 import harness
 import micropython
-from bench import STEP_MS, Bench
-from protection import INSTANTANEOUS, NONE, OVERCURRENT, REMOTE, UNKNOWN
-from protection_record import CHIP, FIRMWARE, WIDTH
+from bench import CHIP, FIRMWARE, INSTANTANEOUS, NONE, OVERCURRENT, REMOTE, STEP_MS, Bench
+from protection import UNKNOWN
 from protection_thermal import Overload
+
+WIDTH = 4  # numbers of one sample
 
 
 def test_saturation_counts_as_instantaneous_below_the_threshold_too():

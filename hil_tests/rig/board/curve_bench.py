@@ -9,8 +9,7 @@ import json
 import sys
 
 from bl0942 import Bl0942
-from protection import NONE, Inputs, Protection
-from protection_record import FIRMWARE
+from protection import Inputs, Protection
 from protection_settings import parse
 
 HORIZON_MS = 3 * 3600 * 1000
@@ -259,7 +258,7 @@ class Bench:
         while self.now - start < ms:
             self.step(self.pace(self.now - start))
             opened = self.circuit.opens_at
-            if opened is not None and self.now >= opened and self.guard.cause != NONE:
+            if opened is not None and self.now >= opened and self.guard.cause:
                 return opened - start
             if self.guard.opening.withheld:
                 return None
@@ -303,5 +302,4 @@ def main():
         print(json.dumps(answer(json.loads(line))))
 
 
-assert FIRMWARE == 1
 main()
