@@ -128,12 +128,14 @@ class Ade7953:
             or ticks_diff(now, self._volt_at) > _STALE_MS
             or ticks_diff(now, self._watt_at) > _STALE_MS
         ):
+            if not self.fault:
+                self._seen = 0  # all three must come anew
             self.alive = False
             self.fault = True
-            self._seen = 0
             # Ticks wrap after six days: what is old stays old.
             self.heard_at = ticks_add(now, -min(self.age(now), 60_000))
-            self._volt_at = self._watt_at = ticks_add(now, -_STALE_MS - 1)
+            self._volt_at = ticks_add(now, -min(ticks_diff(now, self._volt_at), 60_000))
+            self._watt_at = ticks_add(now, -min(ticks_diff(now, self._watt_at), 60_000))
 
     def age(self, now: int) -> int:
         """ms since the last believed current."""
