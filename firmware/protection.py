@@ -10,14 +10,12 @@ Alarms move nothing and have settings of their own.
 from time import ticks_diff
 
 from micropython import const
-from protection_current import Instantaneous
+from protection_current import Instantaneous, Overload, Thermal
 from protection_delay import Alarm
 from protection_opening import Opening
 from protection_reclose import Reclose
 from protection_record import Record
-from protection_residual import Arc, Heat, Residual
-from protection_thermal import Overload, Thermal
-from protection_voltage import Overvoltage, Undervoltage
+from protection_voltage import Overvoltage
 
 # Causes, as the register `cause` and the events of the profile have them.
 _NONE = const(0)
@@ -39,6 +37,8 @@ _MODULE = const(3)
 _ACKNOWLEDGED = const(1 << 2 | 1 << 3 | 1 << 6)  # causes after which closing waits for a person at the device
 
 UNKNOWN = const(-32768)  # a temperature that nobody measures
+_NOT_LOW = const(10_000)  # 0.1 V: a meter that is not heard tells of no undervoltage
+_HALF_CYCLES = const(10)  # arcing, in 1 s: 9 must not alarm (IEC 62606 as quoted in electrical reference)
 _OPEN_MS = const(300)  # the contact must show open for so long: contacts bounce
 
 
@@ -77,16 +77,22 @@ class Protection:
         """`chosen`: protection_settings.Chosen; `quick`: the meter follows within 100 ms (ADE7953)."""
         self.thermal = Thermal(rating)
         self.instantaneous = Instantaneous(rating, curve)
-        self.overvoltage = Overvoltage(quick, chosen.overvoltage_trip == 1)
-        self.undervoltage = Undervoltage(chosen.nominal_voltage, chosen.undervoltage_trip)
-        self.residual = Residual(chosen.residual, chosen.residual_type)
-        self.heat = Heat(chosen.temperature_trip)
-        self.arc = Arc(chosen.arc_trip == 1)
+        self.overvoltage = Overvoltage(quick) if chosen.overvoltage_trip else None
+        nominal = chosen.nominal_voltage
+        # For longer than one refresh of the meter.
+        self.undervoltage = Alarm(-nominal * chosen.undervoltage_trip // 10, 1, 300)
+        # Half-way between "must not" (0.5) and "must" (1). The module's own output is faster; type S may not act before
+        # 130 ms at the rated current and 60 ms at twice of it, and the value is older than 20 ms.
+        self.residual = Alarm(chosen.residual * 3 // 4, 1, 150 if chosen.residual_type == "S" else 100)
+        self.heat = Alarm(chosen.temperature_trip * 10, 1, 5_000)
+        self.arc = Alarm(_HALF_CYCLES, 1, 100)  # contacts bounce
+        self._arc_trips = chosen.arc_trip == 1
+        self._closes = nominal * 17 // 2  # 0.85 Un in 0.1 V: IEC 60947-2
         self.alarm = Overload(rating, chosen.overload_alarm)
         # 90 % of the setting lies between the 80 % and 100 % of electrical reference "Electrical-fire detection".
         self.residual_alarm = Alarm(chosen.residual_alarm * 9 // 10, chosen.residual_alarm // 5, 10_000)
         self.overvoltage_alarm = Alarm(chosen.overvoltage_alarm * 10, 30, 2_000)
-        self.undervoltage_alarm = Alarm(-chosen.undervoltage_alarm * chosen.nominal_voltage // 10, 50, 2_000)
+        self.undervoltage_alarm = Alarm(-nominal * chosen.undervoltage_alarm // 10, 50, 2_000)
         self.temperature_alarm = Alarm(chosen.temperature_alarm * 10, 50, 10_000)
         # "Still flows": 2 % of In and above the chip's noise.
         self.opening = Opening(chosen.capacity, max(rating * 20, 100))
@@ -94,6 +100,7 @@ class Protection:
         self.record = Record()
         self.cause = _NONE
         self.trip_count = 0
+        self._mains = False
         self._last = now
         self._sample = -1
         self._seen_open = False
@@ -105,11 +112,12 @@ class Protection:
         self._last = now
         if seen.sample != self._sample:
             self._sample = seen.sample
-            self.instantaneous.measured(seen.current, seen.saturated)
+            self.instantaneous.step(seen.current, seen.saturated)
             self.record.measured(now, seen)
         self.thermal.step(elapsed, seen.current, seen.alive)
         self.reclose.step(elapsed, seen.lockout)
         self._rearm(now, seen.closed)
+        self._mains = seen.alive and seen.voltage >= self._closes
         wanted = self._judge(elapsed, seen)
         if self.cause == _NONE:
             self._fast(now, seen)
@@ -152,7 +160,7 @@ class Protection:
 
     def close_refusal(self) -> int:
         """0 when nothing stands against closing, else a reason of protection_reclose."""
-        return self.reclose.refusal(self.opening, self.undervoltage.closable)
+        return self.reclose.refusal(self.opening, self._mains)
 
     def restore(self, cause: int, count: int, current: int, closed: bool) -> None:
         """What the memory kept over a restart. A lever found closed was closed by a person meanwhile."""
@@ -167,14 +175,17 @@ class Protection:
 
     def _judge(self, elapsed: int, seen) -> int:
         """Steps every element of the firmware; the cause that wants to trip, the most dangerous first."""
-        residual = self.residual.step(elapsed, seen.residual)
-        over = self.overvoltage.step(elapsed, seen.voltage, seen.surge, seen.alive)
-        under = self.undervoltage.step(elapsed, seen.voltage, seen.alive)
-        heat = self.heat.step(elapsed, seen.temperature)
-        arc = self.arc.step(elapsed, seen.arc, seen.half_cycles)
+        alive = seen.alive
+        residual = self.residual.step(elapsed, seen.residual, True)
+        over = self.overvoltage is not None and self.overvoltage.step(
+            elapsed, seen.voltage if alive else 0, seen.surge if alive else 0
+        )
+        under = self.undervoltage.step(elapsed, -seen.voltage if alive else -_NOT_LOW, True)
+        heat = self.heat.step(elapsed, seen.temperature, True)
+        arc = self.arc.step(elapsed, _HALF_CYCLES if seen.arc else seen.half_cycles, True)
         if self.reclose.locked_out and seen.closed:
             return _LOCKOUT
-        if self.instantaneous.trips():
+        if self.instantaneous.high >= 2:
             return _INSTANTANEOUS
         if residual:
             return _RESIDUAL
@@ -184,7 +195,7 @@ class Protection:
             return _OVERVOLTAGE
         if heat:
             return _TEMPERATURE
-        if arc:
+        if arc and self._arc_trips:
             return _ARC
         return _UNDERVOLTAGE if under else _NONE
 
@@ -217,4 +228,4 @@ class Protection:
             self.cause = _NONE
             self.reclose.acknowledge()
             self.opening.end()
-            self.instantaneous.forget()
+            self.instantaneous.high = 0

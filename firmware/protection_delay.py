@@ -42,6 +42,7 @@ class Alarm:
             return self.on
         if self.on:
             self.on = value > self._level - self._back
+            self._delay.held = -1
         else:
             self.on = self._delay.step(elapsed, value >= self._level, self._wait)
         return self.on

@@ -2,7 +2,7 @@
 
 from time import ticks_diff
 
-from protection_thermal import Overload, Thermal
+from protection_current import Overload, Thermal
 
 
 class Sensor:

@@ -7,7 +7,7 @@ import harness
 import micropython
 from bench import CHIP, FIRMWARE, INSTANTANEOUS, NONE, OVERCURRENT, REMOTE, STEP_MS, Bench
 from protection import UNKNOWN
-from protection_thermal import Overload
+from protection_current import Overload
 
 WIDTH = 4  # numbers of one sample
 
