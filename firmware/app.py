@@ -62,7 +62,7 @@ def open_bank(role: str) -> Bank:
     import table
 
     bank = Bank(table.BREAKER if role == "breaker" else table.SENSOR)
-    table.BREAKER = table.SENSOR = ()
+    del table.BREAKER, table.SENSOR
     return bank
 
 
@@ -212,6 +212,7 @@ class App:
 
     def run(self) -> None:
         gc.collect()
+        gc.threshold(-1)  # start loaded it with one; the loop collects when it rests
         try:
             while True:
                 self.turn()

@@ -50,9 +50,10 @@ class Fields:
         for _ in range(index):
             start = self._names.find(b"\n", start) + 1
         name = self._names[start : self._names.find(b"\n", start)]
-        if form == BITS:
-            form = tuple([(text[0] - 48, text[1:]) for text in self._bits[name].split(b"\n")])
-        return name, kind, address, words, form, decimals
+        return name, kind, address, words, self._bits_of(name) if form == BITS else form, decimals
+
+    def _bits_of(self, name: bytes) -> tuple:
+        return tuple([(text[0] - 48, text[1:]) for text in self._bits[name].split(b"\n")])
 
     def address(self, name: bytes) -> int:
         """Of the field with this name, -1 where there is none; makes no field."""

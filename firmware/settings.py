@@ -56,7 +56,7 @@ class Settings:
     gas_alarm_mv = 0
     gas_warm_s = 180
     occupied_s = 300
-    protection = protection_settings.Chosen
+    protection = protection_settings.Chosen()
 
 
 def _choice(record: dict, key: str, default, allowed):
