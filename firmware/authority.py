@@ -13,22 +13,22 @@ from micropython import const
 from slots import Slots
 
 HEAD = const(18)
-MAC = const(32)
-MOST = const(190)  # bytes of an argument
+_MAC = const(32)
+_MOST = const(190)  # bytes of an argument
 _RENEW_MS = const(15_000)
 _LIVES_MS = const(30_000)
 _LONGEST_WAIT_S = const(64)
 _PURPOSE = b"gewu-command-1"
 
 DONE = const(1)
-MALFORMED = const(2)
-NO_KEY = const(3)
+_MALFORMED = const(2)
+_NO_KEY = const(3)
 LOCKED = const(4)
-FORGED = const(5)
-REPLAYED = const(6)
-EXPIRED = const(7)
-EARLY = const(8)
-LATE = const(9)
+_FORGED = const(5)
+_REPLAYED = const(6)
+_EXPIRED = const(7)
+_EARLY = const(8)
+_LATE = const(9)
 
 
 class Authority:
@@ -82,19 +82,19 @@ class Authority:
 
     def judge(self, frame: bytes, now: int) -> int:
         """DONE where the frame may be carried out, now and never again. OSError: the counter could not be kept."""
-        if len(frame) < HEAD + MAC or frame[1] > MOST or len(frame) - (HEAD + MAC + frame[1]) not in (0, 1):
-            return MALFORMED
+        if len(frame) < HEAD + _MAC or frame[1] > _MOST or len(frame) - (HEAD + _MAC + frame[1]) not in (0, 1):
+            return _MALFORMED
         if not self._inner:
-            return NO_KEY
+            return _NO_KEY
         if self._waits:
             return LOCKED
         end = HEAD + frame[1]
-        if not _same(self.mac(frame[:end]), frame[end : end + MAC]):
+        if not _same(self.mac(frame[:end]), frame[end : end + _MAC]):
             self._slow_down(now)
-            return FORGED
+            return _FORGED
         since, until, counter = struct.unpack_from(">HHI", frame, 2)
         if counter <= self.counter:
-            return REPLAYED
+            return _REPLAYED
         verdict = self._in_time(frame[10:18], since, until, now)
         if verdict == DONE:
             self._slots.save({"counter": counter})
@@ -109,12 +109,12 @@ class Authority:
         elif nonce == self._before:
             age = ticks_diff(now, self._before_issued)
         else:
-            return EXPIRED
+            return _EXPIRED
         if age >= _LIVES_MS:
-            return EXPIRED
+            return _EXPIRED
         if age < since * 100:
-            return EARLY
-        return LATE if age > until * 100 else DONE
+            return _EARLY
+        return _LATE if age > until * 100 else DONE
 
     def _slow_down(self, now: int) -> None:
         self._waits = True
@@ -125,6 +125,6 @@ class Authority:
 def _same(one: bytes, other: bytes) -> bool:
     """Compared whole: how long it takes tells nothing."""
     difference = 0
-    for index in range(MAC):
+    for index in range(_MAC):
         difference |= one[index] ^ other[index]
     return difference == 0

@@ -6,11 +6,11 @@ a running update. It allocates nothing, touches no flash and never judges.
 import table
 from micropython import const
 
-ILLEGAL_ADDRESS = const(2)
-ILLEGAL_VALUE = const(3)
-BUSY = const(6)
+_ILLEGAL_ADDRESS = const(2)
+_ILLEGAL_VALUE = const(3)
+_BUSY = const(6)
 
-BLOCK = const(120)  # registers of a block of a bundle: 240 bytes
+_BLOCK = const(120)  # registers of a block of a bundle: 240 bytes
 _FRAME = const(240)
 
 
@@ -35,7 +35,7 @@ class Inbox:
             file = table.BITMAP_FILE
             record = 0
         if file != table.BITMAP_FILE or self.update is None:
-            return ILLEGAL_ADDRESS
+            return _ILLEGAL_ADDRESS
         return self.update.missing(record, words, out, at)
 
     def write(self, file: int, record: int, words: int, data, at: int) -> int:
@@ -44,18 +44,18 @@ class Inbox:
             if record == table.COMMAND_ADDRESS:
                 return self._command(words, data, at)
             offset = record - table.BLOCK_ADDRESS
-            return ILLEGAL_ADDRESS if offset % BLOCK else self._block(offset // BLOCK, words, data, at)
+            return _ILLEGAL_ADDRESS if offset % _BLOCK else self._block(offset // _BLOCK, words, data, at)
         if record == 0 and file == table.COMMAND_FILE:
             return self._command(words, data, at)
         if record == 0 and file >= table.BLOCK_FILE:
             return self._block(file - table.BLOCK_FILE, words, data, at)
-        return ILLEGAL_ADDRESS
+        return _ILLEGAL_ADDRESS
 
     def _command(self, words: int, data, at: int) -> int:
         if 2 * words > _FRAME:
-            return ILLEGAL_VALUE
+            return _ILLEGAL_VALUE
         if self.size:
-            return BUSY  # the one before was not judged yet
+            return _BUSY  # the one before was not judged yet
         for index in range(2 * words):
             self.frame[index] = data[at + index]
         self.size = 2 * words
@@ -63,7 +63,7 @@ class Inbox:
 
     def _block(self, block: int, words: int, data, at: int) -> int:
         if self.update is None:
-            return ILLEGAL_ADDRESS
-        if words != BLOCK:
-            return ILLEGAL_VALUE
+            return _ILLEGAL_ADDRESS
+        if words != _BLOCK:
+            return _ILLEGAL_VALUE
         return self.update.take(block, data, at)

@@ -12,21 +12,18 @@ from time import ticks_add, ticks_diff
 from crc16 import crc16
 from micropython import const
 
-BUSY = const(6)
-ILLEGAL_ADDRESS = const(2)
+_BUSY = const(6)
+_ILLEGAL_ADDRESS = const(2)
 
-ENTRY = const(32)  # bytes
+_ENTRY = const(32)  # bytes
 _WORDS = const(16)
 _EACH = const(60)  # entries a file
 _FILES = const(10)
-SLOTS = const(600)
+_SLOTS = const(600)
 _LAYOUT = ">IHHIHIHIIH"
 _WAITING = const(8)  # entries that wait for the flash
 _PAGE = const(240)
 _RETRY_MS = const(10_000)  # after the flash refused
-
-# Kinds; a, b, c are said in docs/firmware.md.
-START, TRIP, STATE, DONE, REFUSED, UPDATE, CLOCK = 1, 2, 3, 4, 5, 6, 7
 
 
 def path(segment: int) -> str:
@@ -43,7 +40,7 @@ class Journal:
         self._seconds = 0
         self._since = now
         self._lost = 0  # did not fit since the latest that did
-        self._waiting = bytearray(_WAITING * ENTRY)
+        self._waiting = bytearray(_WAITING * _ENTRY)
         self._count = 0
         self._torn = False
         self._retry = now
@@ -55,7 +52,7 @@ class Journal:
         self._find()
 
     def _find(self) -> None:
-        entry = bytearray(ENTRY)
+        entry = bytearray(_ENTRY)
         starts = []
         for segment in range(_FILES):
             number = self._number(segment, 0, entry)
@@ -64,19 +61,19 @@ class Journal:
         if not starts:
             return
         newest = max(starts)
-        self.first = min(number for number in starts if number > newest - SLOTS)
+        self.first = min(number for number in starts if number > newest - _SLOTS)
         self.next = newest
         segment = newest // _EACH
         while self.next < newest + _EACH and self._number(segment, self.next - newest, entry) == self.next:
             self.next += 1
-        self._torn = self.next % _EACH > 0 and os.stat(path(segment))[6] != (self.next - newest) * ENTRY
+        self._torn = self.next % _EACH > 0 and os.stat(path(segment))[6] != (self.next - newest) * _ENTRY
 
     def _number(self, segment: int, index: int, entry) -> int:
         """The number in that entry of that file; -1 where there is no whole one."""
         try:
             with open(path(segment), "rb") as file:
-                file.seek(index * ENTRY)
-                if file.readinto(entry) != ENTRY or crc16(entry, 0, ENTRY):
+                file.seek(index * _ENTRY)
+                if file.readinto(entry) != _ENTRY or crc16(entry, 0, _ENTRY):
                     return -1
         except OSError:
             return -1  # never written
@@ -87,7 +84,7 @@ class Journal:
         if self._count == _WAITING:
             self._lost = min(self._lost + 1, 0xFFFF)
             return
-        at = self._count * ENTRY
+        at = self._count * _ENTRY
         passed = ticks_diff(now, self._since)
         struct.pack_into(
             _LAYOUT,
@@ -104,9 +101,9 @@ class Journal:
             c & 0xFFFFFFFF,
             self._lost,
         )
-        crc = crc16(self._waiting, at, at + ENTRY - 2)
-        self._waiting[at + ENTRY - 2] = crc & 0xFF
-        self._waiting[at + ENTRY - 1] = crc >> 8
+        crc = crc16(self._waiting, at, at + _ENTRY - 2)
+        self._waiting[at + _ENTRY - 2] = crc & 0xFF
+        self._waiting[at + _ENTRY - 1] = crc >> 8
         self._lost = 0
         self._count += 1
 
@@ -127,12 +124,12 @@ class Journal:
         room = _EACH - self.next % _EACH
         count = min(room, self._count)
         name = path(self.next // _EACH)
-        data = memoryview(self._waiting)[: count * ENTRY]
+        data = memoryview(self._waiting)[: count * _ENTRY]
         if room == _EACH or self._torn:
             kept = b""
             if self._torn:
                 with open(name, "rb") as file:
-                    kept = file.read((_EACH - room) * ENTRY)
+                    kept = file.read((_EACH - room) * _ENTRY)
             with open(name, "wb") as file:
                 file.write(kept)
                 file.write(data)
@@ -143,18 +140,18 @@ class Journal:
         self.next += count
         self.first = max(self.first, ((self.next - 1) // _EACH - _FILES + 1) * _EACH)
         left = self._count - count
-        self._waiting[: left * ENTRY] = self._waiting[count * ENTRY : self._count * ENTRY]
+        self._waiting[: left * _ENTRY] = self._waiting[count * _ENTRY : self._count * _ENTRY]
         self._count = left
         self._record = -1
 
     def read(self, record: int, words: int, out, at: int) -> int:
-        """Copies records of the file into out[at:]. BUSY until the flash was read for just this stretch."""
-        if record + words > SLOTS * _WORDS or 2 * words > _PAGE:
-            return ILLEGAL_ADDRESS
+        """Copies records of the file into out[at:]. _Busy until the flash was read for just this stretch."""
+        if record + words > _SLOTS * _WORDS or 2 * words > _PAGE:
+            return _ILLEGAL_ADDRESS
         if record != self._record or words != self._words:
             self._wanted = record
             self._wanted_words = words
-            return BUSY
+            return _BUSY
         for index in range(2 * words):
             out[at + index] = self._page[index]
         return 0
@@ -166,8 +163,8 @@ class Journal:
         view = memoryview(self._page)
         at = begin
         while at < end:
-            segment, offset = divmod(at, _EACH * ENTRY)
-            size = min(end - at, _EACH * ENTRY - offset)
+            segment, offset = divmod(at, _EACH * _ENTRY)
+            size = min(end - at, _EACH * _ENTRY - offset)
             piece = view[at - begin : at - begin + size]
             got = 0
             try:

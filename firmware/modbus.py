@@ -40,9 +40,9 @@ class Slave(Functions):
         self._silence_us = max(_SILENCE_US, 4 * char_us)
         whole = memoryview(self.out)
         self._pieces = [whole[at : at + _PIECE] for at in range(0, LONGEST, _PIECE)]
-        self._tail = bytearray(_PIECE)
+        self._tail = bytearray(_PIECE // 2)
         tail = memoryview(self._tail)
-        self._tails = [tail[:size] for size in range(_PIECE)]
+        self._tails = (tail, tail[:8], tail[:4], tail[:2], tail[:1])
         self._chunk = bytearray(_CHUNK)
         self._heard_at = now_us
         self._quiet = True
@@ -159,11 +159,13 @@ class Slave(Functions):
         whole = size // _PIECE
         for index in range(whole):
             self.uart.write(self._pieces[index])
-        rest = size % _PIECE
-        if rest:
-            for index in range(rest):
-                self._tail[index] = self.out[whole * _PIECE + index]
-            self.uart.write(self._tails[rest])
+        at = whole * _PIECE
+        for view in self._tails:
+            if size - at >= len(view):
+                for index in range(len(view)):
+                    self._tail[index] = self.out[at + index]
+                self.uart.write(view)
+                at += len(view)
 
     def _release(self, now_us: int) -> None:
         if self.uart.txdone():

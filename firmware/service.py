@@ -4,11 +4,11 @@ It carries out what `authority` allows, one short step a turn of the loop, write
 proven once bus and meter live. Whether a breaker may open or close is the role's decision.
 """
 
+import gc
 import os
+import sys
 from time import ticks_add, ticks_diff
 
-import authority
-import journal
 import start
 from authority import Authority
 from inbox import Inbox
@@ -18,11 +18,22 @@ from registers import HOLDING, INPUT
 from slots import Slots
 from version import VERSION
 
-ADDRESS = const(64)  # a frame without authority, for boards that are not commissioned
-FLASH = const(12)  # beside the results of `authority` and `orders`
+_ADDRESS = const(64)  # a frame without authority, for boards that are not commissioned
+_DONE = const(1)
+_LOCKED = const(4)
+_FAILED = const(12)  # beside the results of `authority` and `orders`
+_HEAD = const(18)  # of a command frame
 
-BUNDLE = "update.bin"  # a bundle that somebody copied over USB
-_PROVEN_MS = const(20_000)
+# Kinds of entries in the journal; what goes with them stands in docs/firmware.md.
+_START = const(1)
+_TRIP = const(2)
+_STATE = const(3)
+_OBEYED = const(4)
+_REFUSED = const(5)
+_UPDATE = const(6)
+
+_BUNDLE = "update.bin"  # a bundle that somebody copied over USB
+_PROVEN_MS = const(10_000)
 _TRIAL_MS = const(120_000)
 _RESTART_MS = const(1000)  # for the answer, and for the journal
 _IMAGES = ("", "a", "b")
@@ -38,7 +49,7 @@ class Service:
         self.bank = bank
         self.settings = settings
         self._board = board
-        self._folder = folder
+        self._image = folder or record.get("image", "")  # in safe mode another one than that which runs
         self._trial = bool(folder) and record.get("trial") == folder
         self._proven = not record.get("pending", False)  # safe mode has nothing to prove
         self._born = now
@@ -63,9 +74,9 @@ class Service:
         bank.put(INPUT, at(b"failed_starts"), record.get("fails", 0))
         bank.put(INPUT, at(b"returned_updates"), record.get("returned", 0))
         cause = board.reset_cause()
-        self.note(now, journal.START, cause, record.get("fails", 0), _IMAGES.index(folder))
-        if BUNDLE in os.listdir():
-            self.new_update(now).from_file(BUNDLE)
+        self.note(now, _START, cause, record.get("fails", 0), _IMAGES.index(folder))
+        if _BUNDLE in os.listdir():
+            self.new_update(now).from_file(_BUNDLE)
 
     def attach(self, slave, meter, role, panel) -> None:
         """The parts that exist once the board runs."""
@@ -104,17 +115,17 @@ class Service:
         if self._trips_at >= 0 and words[self._trips_at] != self._seen_trips:
             self._seen_trips = words[self._trips_at]
             current = self.bank.long(INPUT, self._current_at)
-            self.note(now, journal.TRIP, words[self._cause_at], current, self._seen_trips)
+            self.note(now, _TRIP, words[self._cause_at], current, self._seen_trips)
         state = words[self._state_at]
         if state != self._seen_state:
-            self.note(now, journal.STATE, state, state ^ self._seen_state)
+            self.note(now, _STATE, state, state ^ self._seen_state)
             self._seen_state = state
 
     def _watch_update(self, now: int) -> None:
         update = self.inbox.update
         if update.state != self._update_state:
             self._update_state = update.state
-            self.note(now, journal.UPDATE, update.state, update.trouble, update.blocks)
+            self.note(now, _UPDATE, update.state, update.trouble, update.blocks)
 
     def _publish(self, now: int) -> None:
         put = self.bank.put
@@ -140,7 +151,7 @@ class Service:
     # --- Proving a start --------------------------------------------------------------------------
 
     def _prove(self, now: int) -> None:
-        """A start is good after 20 s of this; an update must have heard the bus and its meter as well."""
+        """A start is good after 10 s of this; an update must have heard the bus and its meter as well."""
         if self._proven or ticks_diff(now, self._born) < _PROVEN_MS:
             return
         healthy = self._slave.frames > 0 and (self._meter is None or self._meter.alive)
@@ -154,38 +165,46 @@ class Service:
     # --- What is asked ----------------------------------------------------------------------------
 
     def _command(self, now: int) -> None:
+        gc.collect()  # what a command imports and reads needs room in one piece
         frame = bytes(memoryview(self.inbox.frame)[: self.inbox.size])
         self.inbox.size = 0
-        if frame[0] == ADDRESS:
-            import orders
-
-            orders.address(self, frame)
+        if frame[0] == _ADDRESS:
+            self._orders().address(self, frame)
             return
         try:
             result = self.authority.judge(frame, now)
-            if result == authority.DONE:
-                import orders
-
-                result = orders.carry_out(self, frame[0], frame[authority.HEAD : authority.HEAD + frame[1]], now)
-        except OSError:
-            result = FLASH
-        if result != authority.LOCKED:  # or a babbler would fill the journal
-            kind = journal.DONE if result == authority.DONE else journal.REFUSED
-            self.note(now, kind, frame[0], result, self.authority.counter)
+            if result == _DONE:
+                result = self._orders().carry_out(self, frame[0], frame[_HEAD : _HEAD + frame[1]], now)
+        except (OSError, MemoryError):
+            result = _FAILED
+        if result != _LOCKED:  # or a babbler would fill the journal
+            self.note(now, _OBEYED if result == _DONE else _REFUSED, frame[0], result, self.authority.counter)
         self._judged = self._judged + 1 & 0xFFFF
         self._result = result
+
+    def _orders(self):
+        """The module for this one command: the heap needs its room more often than it is needed."""
+        import orders
+
+        sys.modules.pop("orders")
+        return orders
 
     def restart(self, now: int) -> None:
         self._restarts = True
         self._restart_at = ticks_add(now, _RESTART_MS)
 
     def new_update(self, now: int):
+        self.end_update()
         from update import Update  # large, and seldom needed
 
+        self.inbox.update = Update(self.settings.signer, VERSION, self._image, now)
+        return self.inbox.update
+
+    def end_update(self) -> None:
         if self.inbox.update:
             self.inbox.update.close()
-        self.inbox.update = Update(self.settings.signer, VERSION, self._folder, now)
-        return self.inbox.update
+            sys.modules.pop("update")
+        self.inbox.update = None
 
     def rename(self, address: int) -> None:
         self._slave.unit = self._slave.framer.unit = address

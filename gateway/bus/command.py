@@ -47,7 +47,7 @@ RESULTS: dict[int, str] = {
     9: "refused: too late by the frame's own window",
     10: "refused: the argument is wrong",
     11: "refused: this board cannot do that",
-    12: "failed: the flash refused; nothing was done",
+    12: "failed: the flash or the memory did not suffice; nothing was done",
     21: "refused: locked out at the device",
     22: "refused: acknowledge the trip at the device first",
     23: "refused: it was told to open and current still flows; open the upstream device",

@@ -3,7 +3,6 @@
 import os
 
 import harness
-import journal
 import micropython
 import table
 from crc16 import crc16
@@ -11,6 +10,7 @@ from line import PAUSE_US, SILENCE_US, UNIT, Bus, frame, refused, words
 from registers import HOLDING
 
 BLOCK = bytes(range(240))
+STATE = 3
 
 
 def clean():
@@ -57,7 +57,7 @@ def filled(count):
     clean()
     bus = Bus()
     for number in range(count):
-        bus.journal.note(1000 * number, 77, journal.STATE, number, 5, 6)
+        bus.journal.note(1000 * number, 77, STATE, number, 5, 6)
         bus.journal.step(1000 * number)
     return bus
 

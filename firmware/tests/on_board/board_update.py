@@ -25,8 +25,8 @@ def clean():
             os.remove(name)
 
 
-def begun(data=BUNDLE, running="", version=b"0.1.0", signer=SIGNER):
-    one = Update(signer, version, running, 0)
+def begun(data=BUNDLE, image="", version=b"0.1.0", signer=SIGNER):
+    one = Update(signer, version, image, 0)
     assert one.begin(len(data), sha256(data).digest())
     turn(one)
     return one
@@ -73,7 +73,7 @@ def test_the_running_folder_is_never_touched():
     os.mkdir("b")
     with open("b/app.mpy", "wb") as file:
         file.write(b"running")
-    one = begun(running="b")
+    one = begun(image="b")
     give(one, BUNDLE)
     one.install()
     turn(one)
