@@ -26,9 +26,10 @@ def build(
     json_output: JsonFlag = False,
 ) -> None:
     """Bring the register table up to date with the profiles and compile the firmware to .mpy files."""
-    from provisioning import firmware_build
+    from provisioning import firmware_build, register_page
 
     changed = firmware_build.write_table()
+    register_page.write(tuple(firmware_build.ROLES.values()))
     files = firmware_build.build(out)
     bundle = None if key is None else firmware_build.sign(files, key, out.with_name(out.name + ".bundle"))
     if json_output:
