@@ -2,7 +2,7 @@
 
 
 class Factor:
-    """raw * numerator / denominator for a raw value of 24 bits, with a 17-bit mantissa."""
+    """raw * numerator / denominator for a raw value of 24 bits, with a mantissa of 17 bits or, where it must, 18."""
 
     def __init__(self, numerator: int, denominator: int) -> None:
         shift = 12
@@ -10,7 +10,7 @@ class Factor:
             shift += 1
         self.mantissa = (numerator << shift) // denominator
         self.shift = shift - 12
-        if self.mantissa >= 1 << 17:
+        if self.mantissa >= 1 << 18:  # 4095 times it is the most that 31 bits hold
             raise ValueError("divider and shunt give a factor that does not fit")
 
     def of(self, raw: int) -> int:

@@ -12,6 +12,12 @@ UNKNOWN = const(-32768)
 UNFITTED, FAULT = const(0xFFFF), const(0xFFFE)
 SIGNED_UNFITTED, SIGNED_FAULT = const(0x8000), const(0x8001)
 
+# The registers that may say so.
+MARKED = (
+    b"residual", b"terminal_temperature", b"residual_age", b"terminal_age",
+    b"temperature", b"humidity", b"probe_temperature", b"gas_level", b"climate_age", b"probe_age", b"gas_age",
+)  # fmt: skip
+
 
 class Reading:
     """`value` is the last plausible one, `known` that there was one, `fault` that none came for `stale_ms`."""

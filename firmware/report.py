@@ -14,6 +14,7 @@ from binascii import crc32
 from time import ticks_diff
 
 from micropython import const
+from reading import FAULT, MARKED, SIGNED_FAULT, SIGNED_UNFITTED, UNFITTED
 from registers import COIL, DISCRETE, INPUT
 from version import VERSION as FIRMWARE
 
@@ -25,13 +26,6 @@ _PIECES = const(2)  # writes a step
 _PART = const(640)  # bytes of a part of the line: its head, or four registers of bits
 _STALE_MS = const(2000)
 
-# What a register says instead of a value (see reading.py), and which registers may say it.
-_UNFITTED, _FAULT = const(0xFFFF), const(0xFFFE)
-_SIGNED_UNFITTED, _SIGNED_FAULT = const(0x8000), const(0x8001)
-_MARKED = (
-    b"residual", b"terminal_temperature", b"residual_age", b"terminal_age",
-    b"temperature", b"humidity", b"probe_temperature", b"gas_level", b"climate_age", b"probe_age", b"gas_age",
-)  # fmt: skip
 _MEASURED = (b"current", b"voltage", b"power", b"frequency")
 
 # How a field is written, as table.py has it; a tuple instead are the names of its bits.
@@ -113,11 +107,11 @@ class Report:
     def _mark(self, field) -> None:
         name, kind, address, _words, form, _places = field
         mark = ""
-        if name in _MARKED:
+        if name in MARKED:
             raw = self.bank.cells[kind][address]
-            if raw == (_SIGNED_UNFITTED if form == SIGNED else _UNFITTED):
+            if raw == (SIGNED_UNFITTED if form == SIGNED else UNFITTED):
                 mark = "unfitted"
-            elif raw == (_SIGNED_FAULT if form == SIGNED else _FAULT):
+            elif raw == (SIGNED_FAULT if form == SIGNED else FAULT):
                 mark = "fault"
         elif name in _MEASURED and self.bank.cells[INPUT][self._age] > _STALE_MS:
             mark = "stale"

@@ -3,6 +3,8 @@
 from time import ticks_diff
 
 from protection_current import Overload, Thermal
+from reading import MARKED, SIGNED_UNFITTED, UNFITTED
+from registers import INPUT
 
 
 class Sensor:
@@ -49,6 +51,10 @@ class Waiting:
         self.alarms = 0
         self.attention = True
         self._safe = live.mask(b"safe_mode")
+        bank = live.bank
+        for name in MARKED:
+            signed = name.endswith(b"temperature")
+            bank.put(INPUT, bank.at(name), SIGNED_UNFITTED if signed else UNFITTED)
 
     def step(self, now: int) -> None:
         self.live.state(self._safe)

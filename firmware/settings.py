@@ -120,6 +120,8 @@ def parse(record: dict) -> Settings:
 def _parse_fitted(record: dict, result: Settings) -> None:
     """The metering chip and what is fitted beside it."""
     result.meter = _choice(record, "meter", "bl0942", ("bl0942", "ade7953"))
+    if result.meter == "ade7953" and result.divider > 1900 * result.shunt_uohm:
+        raise ValueError("divider is %s" % result.divider)  # its power would outgrow the board's integers
     fitted = record.get("fitted", [])
     if not isinstance(fitted, list):
         raise ValueError("fitted is no list")

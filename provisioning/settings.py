@@ -104,6 +104,9 @@ class BoardSettings(BaseModel):
 
     @model_validator(mode="after")
     def _fits(self) -> "BoardSettings":
+        shunt = self.shunt_uohm or 1600 // self.rating
+        if self.meter == "ade7953" and self.divider > 1900 * shunt:
+            raise ValueError(f"divider: with this shunt an ade7953 takes at most {1900 * shunt}")
         for name in self.fitted:
             if name not in FITTED[self.role]:
                 raise ValueError(f"fitted: a {self.role} takes {', '.join(FITTED[self.role])}, not {name!r}")

@@ -115,3 +115,23 @@ def test_a_frame_of_any_content_stays_small(
     meter._buffer = frame
     meter._use(Narrow(500))
     assert meter.sequence + meter.implausible == 1
+
+
+@pytest.mark.parametrize(
+    ("shunt", "divider"), [(11, 20_000), (12, 20_000), (12, 5789), (100, 5789), (1600, 5789), (100_000, 100)]
+)
+@pytest.mark.parametrize("fill", [0x00, 0x01, 0x7F, 0x80, 0xFF])
+def test_an_answer_of_any_content_stays_small(
+    load: Callable[[str], ModuleType], shunt: int, divider: int, fill: int
+) -> None:
+    """The ADE7953's registers full of ones, with every shunt and divider that the settings allow."""
+    module = load("ade7953")
+    meter = module.Ade7953(None, shunt, divider, Narrow(0))
+    meter._check = 3
+    for top in (0x00, 0xFF):
+        for register in sorted(set(module._PLAN)):
+            meter._register = register
+            meter._data = NarrowBytes([fill, fill, fill, top])
+            meter._judge(Narrow(500))
+    assert isinstance(meter.sequence, int)
+    assert meter.damaged >= 1

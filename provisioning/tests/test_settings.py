@@ -96,6 +96,8 @@ def test_what_is_fitted_and_has_no_scale_is_a_sentence() -> None:
     """A residual-current input without the scale of its module is refused, and the sentence says what to give."""
     with pytest.raises(ConfigurationError, match="residual_ua_per_mv"):
         slot_bytes({**GOOD, "fitted": ["residual"]}, 1)
+    with pytest.raises(ConfigurationError, match="divider"):
+        slot_bytes({**GOOD, "meter": "ade7953", "shunt_uohm": 10, "divider": 20_000}, 1)
     assert b"ade7953" in slot_bytes({**GOOD, "meter": "ade7953", "fitted": ["residual"], "residual_ua_per_mv": 7}, 1)
 
 
