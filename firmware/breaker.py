@@ -39,6 +39,7 @@ class Breaker:
         self.inputs = Inputs()
         guard = Protection(settings.rating, settings.curve, settings.protection, settings.meter == "ade7953", now)
         self.protection = guard
+        self.record = guard.record  # of the latest trip, for the journal
         self._open_pins(board, settings.fitted)
         guard.restore(memory.cause, memory.trips, memory.current, board.contact.value() == 1)
         guard.thermal.assume(memory.hot)

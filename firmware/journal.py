@@ -107,6 +107,10 @@ class Journal:
         self._lost = 0
         self._count += 1
 
+    def roomy(self) -> bool:
+        """Whether an entry that can wait may be noted, and leaves room for those that cannot."""
+        return self._count < _WAITING // 2
+
     def step(self, now: int) -> None:
         """At most one piece of work on the flash. Raises OSError when it refuses; the next try is 10 s later."""
         if ticks_diff(now, self._since) >= 3_600_000:  # before the ticks wrap

@@ -31,6 +31,8 @@ _STATE = const(3)
 _OBEYED = const(4)
 _REFUSED = const(5)
 _UPDATE = const(6)
+_VALUES = const(8)
+_SAMPLE = const(9)
 
 _BUNDLE = "update.bin"  # a bundle that somebody copied over USB
 _PROVEN_MS = const(10_000)
@@ -68,7 +70,10 @@ class Service:
         self._journal_at = at(b"journal_first")
         self._update_at = at(b"update_state")
         self._bus_at = at(b"bus_requests")
-        self._seen_state = 0
+        self._seen_state = self._changed = 0
+        self._noted = ticks_add(now, -1000)
+        self._left = None  # what a trip left behind, until it is told
+        self._told = 0
         self._seen_trips = memory.trips
         bank.put(INPUT, at(b"image"), _IMAGES.index(folder))
         bank.put(INPUT, at(b"failed_starts"), record.get("fails", 0))
@@ -116,10 +121,33 @@ class Service:
             self._seen_trips = words[self._trips_at]
             current = self.bank.long(INPUT, self._current_at)
             self.note(now, _TRIP, words[self._cause_at], current, self._seen_trips)
+            self._left = getattr(self.role, "record", None)
+            self._told = 0
+        elif self._left and self.journal.roomy():
+            self._tell(now, self._left)
         state = words[self._state_at]
-        if state != self._seen_state:
-            self.note(now, _STATE, state, state ^ self._seen_state)
-            self._seen_state = state
+        self._changed |= state ^ self._seen_state
+        self._seen_state = state
+        # Once a second at most: a contact that flutters must not wear the flash.
+        if self._changed and ticks_diff(now, self._noted) >= 1000:
+            self.note(now, _STATE, state, self._changed)
+            self._changed = 0
+            self._noted = now
+
+    def _tell(self, now: int, record) -> None:
+        """An entry a step: the values of the trip, then the measurements before it."""
+        index = self._told
+        self._told += 1
+        if index == 0:
+            values = record.voltage << 16 | record.residual & 0xFFFF
+            self.note(now, _VALUES, record.by, values, record.thermal << 16 | record.temperature & 0xFFFF)
+        elif index <= record.held:
+            at = (index - 1) * 4
+            samples = record.samples
+            values = samples[at + 2] << 16 | samples[at + 3] & 0xFFFF
+            self.note(now, _SAMPLE, min(samples[at], 0xFFFF), samples[at + 1], values)
+        else:
+            self._left = None
 
     def _watch_update(self, now: int) -> None:
         update = self.inbox.update

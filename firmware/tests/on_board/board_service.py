@@ -10,12 +10,15 @@ from closing import NOT_FITTED, Closing
 from keyed import KEY, SERIAL, command
 from memory import Memory
 from panel import Panel
+from protection import Inputs
+from protection_record import Record
 from registers import HOLDING, INPUT, Bank
 from service import Service
 from slots import Slots
 
 # Kinds of entries, results of commands.
 START, TRIP, STATE, DONE, REFUSED = range(1, 6)
+VALUES, SAMPLE = 8, 9
 NO_KEY, FORGED = 3, 5
 
 
@@ -226,6 +229,47 @@ def test_trips_and_states_are_journalled_once_each():
     assert one.entries(TRIP) == [(2, 160_000, 1)]
     assert one.entries(STATE) == [(2, 2, 0)]
     assert one.entries(START) == [(1, 0, 0)]
+
+
+def test_a_fluttering_contact_does_not_fill_the_journal():
+    one = Living()
+    for turn in range(100):
+        one.bank.put(INPUT, one.bank.at(b"state"), turn & 1)
+        one.pass_time(20)
+    noted = one.entries(STATE)
+    assert 2 <= len(noted) <= 4, noted
+    assert noted[-1][1] == 1
+
+
+def test_a_wrong_bundle_over_usb_is_said_and_nothing_else():
+    clean()
+    with open("update.bin", "wb") as file:
+        file.write(b"GWB1" + bytes(100))
+    one = Living(fresh=False)
+    for _ in range(50):
+        one.pass_time(20)
+    assert (one.word(b"update_state"), one.word(b"update_trouble")) == (5, 3)
+    assert one.entries(6)[-1][:2] == (5, 3)
+    assert one.ask(1) == 1
+
+
+def test_a_trip_leaves_its_values_and_the_measurements_before_it():
+    one = Living()
+    record = one.role.record = Record()
+    seen = Inputs()
+    seen.voltage, seen.residual = 2301, 4
+    for turn in range(12):
+        seen.current = 6000 + turn
+        record.measured(turn * 200, seen)
+    seen.residual = -1
+    record.latch(2500, 1, 2, 1, seen, 812, False)
+    one.bank.put(INPUT, one.bank.at(b"cause"), 2)
+    one.bank.put(INPUT, one.bank.at(b"trip_count"), 1)
+    for _ in range(40):
+        one.pass_time(100)
+    assert len(one.entries(TRIP)) == 1
+    assert one.entries(VALUES) == [(1, 2301 << 16 | 0xFFFF, 812 << 16 | 0x8000)]
+    assert one.entries(SAMPLE) == [(2500 - turn * 200, 6000 + turn, 2301 << 16 | 4) for turn in range(4, 12)]
 
 
 def test_a_start_is_proven_after_ten_seconds():
