@@ -34,6 +34,7 @@ class Functions:
 
     def serve(self, function: int) -> int:
         """Do what the frame asks; the length of the answer in `out`."""
+        self._inbox.broadcast = self._byte(0) == 0
         self.out[0] = self.unit
         self.out[1] = function
         body = self.framer.length - 4

@@ -12,14 +12,19 @@ _BUSY = const(6)
 
 _BLOCK = const(120)  # registers of a block of a bundle: 240 bytes
 _FRAME = const(240)
+_ADDRESS = const(64)  # the code of an addressing frame
 
 
 class Inbox:
-    """`size` is that of the command frame that waits, 0 when none does. `update` is the running update or None."""
+    """`size` is that of the command frame that waits, 0 when none does. `update` is the running update or None.
+
+    `broadcast` says that what is written now was for all: that carries no authority, and only addressing needs none.
+    """
 
     def __init__(self, journal) -> None:
         self.frame = bytearray(_FRAME)
         self.size = 0
+        self.broadcast = False
         self.update = None
         self._journal = journal
 
@@ -52,6 +57,8 @@ class Inbox:
         return _ILLEGAL_ADDRESS
 
     def _command(self, words: int, data, at: int) -> int:
+        if self.broadcast and data[at] != _ADDRESS:
+            return _ILLEGAL_ADDRESS
         if 2 * words > _FRAME:
             return _ILLEGAL_VALUE
         if self.size:

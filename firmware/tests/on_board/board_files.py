@@ -169,6 +169,19 @@ def test_one_command_waits_and_the_next_is_busy_meanwhile():
     refused(bus, words(3, at, 1), 2)  # a frame is never read back
 
 
+def test_a_broadcast_carries_addresses_and_no_commands():
+    bus = Bus()
+    at = table.COMMAND_ADDRESS
+    assert bus.ask(words(16, at, 25, unit=0) + b"\x32" + b"\1\0" + bytes(48)) is None
+    assert bus.ask(write_file(table.COMMAND_FILE, 0, b"\1\0" + bytes(48), unit=0)) is None
+    assert bus.inbox.size == 0
+    assert bus.ask(words(16, at, 10, unit=0) + b"\x14" + b"\x40\x11" + bytes(18)) is None
+    assert bus.inbox.size == 20
+    bus.inbox.size = 0
+    assert bus.ask(words(16, at, 25) + b"\x32" + b"\1\0" + bytes(48)) is not None
+    assert bus.inbox.size == 50
+
+
 def test_17h_writes_first_and_reads_then():
     bus = Bus()
     seconds = bus.bank.at(b"identify_seconds")
