@@ -8,7 +8,17 @@ from gateway.bus.wire import intact
 ENTRY_BYTES = 32
 _LAYOUT = struct.Struct(">IHHIHIHIIH")
 
-KINDS = {1: "start", 2: "trip", 3: "state", 4: "command", 5: "refused", 6: "update", 7: "clock", 8: "values", 9: "sample"}
+KINDS = {
+    1: "start",
+    2: "trip",
+    3: "state",
+    4: "command",
+    5: "refused",
+    6: "update",
+    7: "clock",
+    8: "values",
+    9: "sample",
+}
 
 
 @dataclass(frozen=True, slots=True)
