@@ -10,11 +10,7 @@ import select
 import sys
 from time import ticks_ms, ticks_us
 
-import settings as settings_slots
-import table
-from bl0942 import Bl0942
 from board import SERVICE_MS, Board
-from breaker import Breaker
 from heartbeat import TIMEOUT_MS, Heartbeat
 from live import Live
 from memory import Memory
@@ -23,7 +19,8 @@ from modbus import Slave
 from panel import Panel
 from registers import Bank
 from report import Report
-from sensor import Sensor, Waiting
+from sensor import Waiting
+from service import Service
 from version import VERSION
 
 _SLEEP_MS = const(20)  # longest wait; bytes of the bus end it at once
@@ -41,29 +38,84 @@ def character_us(settings) -> int:
 def open_board(settings):
     """The board with its pins; wrong pin numbers make it a board without settings."""
     try:
-        return settings, Board(settings.pins)
+        return settings, Board(settings.pins, settings.role)
     except (ValueError, KeyError) as error:
-        fallback = settings_slots.Settings()
+        from settings import Settings
+
+        fallback = Settings()
         fallback.trouble = "pins: %s" % error
         return fallback, Board({})
+
+
+def read_settings():
+    """The settings of this board, without the module that checked them: the heap needs the room."""
+    import settings
+
+    result = settings.load()
+    for name in ("settings", "protection_settings"):
+        sys.modules.pop(name)
+    return result
+
+
+def open_bank(role: str) -> Bank:
+    """The registers of the role; the table of the other is let go."""
+    import table
+
+    bank = Bank(table.BREAKER if role == "breaker" else table.SENSOR)
+    del table.BREAKER, table.SENSOR
+    return bank
+
+
+def open_meter(board, settings, now: int):
+    """(the metering chip's driver, its UART). Only the driver that is needed is loaded."""
+    if settings.meter == "ade7953":
+        from ade7953 import BAUD, Ade7953
+
+        uart = board.meter_uart(BAUD)
+        return Ade7953(uart, settings.shunt_uohm, settings.divider, now), uart
+    from bl0942 import Bl0942
+
+    uart = board.meter_uart(settings.meter_baud)
+    return Bl0942(uart, settings.shunt_uohm, settings.divider, now), uart
+
+
+def make_role(board, settings, meter, memory, live, now: int):
+    """The breaker or the sensor, with its field. Raises ValueError where something fitted has no pin."""
+    if settings.role == "breaker":
+        from breaker import Breaker
+        from field_breaker import FieldOfBreaker
+
+        return Breaker(
+            board, settings, meter, memory, live, now, FieldOfBreaker(board, settings, meter, live.bank, now)
+        )
+    from field_sensor import FieldOfSensor
+    from sensor import Sensor
+
+    return Sensor(settings, meter, memory, live, now, FieldOfSensor(board, settings, memory, live.bank, now))
 
 
 class App:
     """One running board. Construction opens everything, `run` never returns but for Ctrl-C."""
 
-    def __init__(self) -> None:
+    def __init__(self, safe: bool, folder: str, record: dict) -> None:
+        """`safe` leaves measuring and moving out; `folder` and `record` are what `start` chose."""
         now = ticks_ms()
-        settings, board = open_board(settings_slots.load())
-        bank = Bank(table.BREAKER if settings.role == "breaker" else table.SENSOR)
+        settings, board = open_board(read_settings())
+        if not settings.serial:
+            settings.serial = board.name()  # so that it can be told from its neighbours
+        bank = open_bank(settings.role)
         memory = Memory(now)
         live = Live(bank, settings, memory.boots, board.reset_cause(), now)
         self.board = board
+        self.sleep_ms = _SLEEP_MS
         self.memory = memory
         self.live = live
+        self.service = Service(bank, settings, memory, board, folder, record, now)
         self.panel = Panel(board, bank, now)
         self.poll = select.poll()
         self._start_bus(settings, bank)
-        self._start_role(settings, now)
+        self._start_role(settings, safe, now)
+        self.service.attach(self.bus, self.meter, self.role, self.panel)
         self._start_report(settings, bank, now)
         beats = 4 if self.meter else 3  # without settings there is no meter to wait for
         self.heart = Heartbeat(board.watchdog(TIMEOUT_MS), beats, now)
@@ -76,6 +128,7 @@ class App:
             self._light,
             self.report.step,
             self.memory.step,
+            self.service.step,
         )
 
     def _start_bus(self, settings, bank) -> None:
@@ -91,22 +144,28 @@ class App:
             character_us(settings),
             objects,
             self.panel.written,
+            self.service.inbox,
             ticks_us(),
         )
 
-    def _start_role(self, settings, now: int) -> None:
-        if not settings.configured:
+    def _start_role(self, settings, safe: bool, now: int) -> None:
+        if safe or not settings.configured:
             self.meter = None
             self.role = Waiting(self.live)
             return
-        uart = self.board.meter_uart(settings.meter_baud)
+        self.meter, uart = open_meter(self.board, settings, now)
         self.poll.register(uart, select.POLLIN)
-        self.meter = Bl0942(uart, settings.shunt_uohm, settings.divider, now)
         self.meter.energy = self.memory.energy
-        if settings.role == "breaker":
-            self.role = Breaker(self.board, settings, self.meter, self.memory, self.live, now)
-        else:
-            self.role = Sensor(settings, self.meter, self.memory, self.live, now)
+        self.sleep_ms = min(_SLEEP_MS, self.meter.pause_ms)
+        try:
+            self.role = make_role(self.board, settings, self.meter, self.memory, self.live, now)
+        except (ValueError, KeyError, OSError) as error:
+            # A wrong pin of a sensor must not cost the protection: without any of them, and said on USB.
+            settings.trouble = "fitted: %s" % error
+            settings.fitted = ()
+            self.role = make_role(self.board, settings, self.meter, self.memory, self.live, now)
+        self.meter.arm(getattr(self.role, "fast_ma", 0), getattr(self.role, "fast_decivolt", 0))
+        self.panel.quiet = self.live.mask(b"meter_fault") | self.live.mask(b"door_open", b"inputs") << 16
 
     def _start_report(self, settings, bank, now: int) -> None:
         taker = select.poll()
@@ -134,10 +193,10 @@ class App:
 
     def turn(self) -> None:
         """One turn of the loop."""
-        for _ in self.poll.ipoll(self.bus.wait_ms(ticks_us(), _SLEEP_MS)):
+        for _ in self.poll.ipoll(self.bus.wait_ms(ticks_us(), self.sleep_ms)):
             pass
         bus, meter, role, report = self._number
-        bus_step, meter_step, role_step, light, report_step, memory_step = self._steps
+        bus_step, meter_step, role_step, light, report_step, memory_step, service_step = self._steps
         self._guarded(bus, bus_step, ticks_us())
         if self.bus.answer:
             return
@@ -148,10 +207,12 @@ class App:
         self._guarded(-1, light, now)
         self._guarded(report, report_step, now)
         self._guarded(-1, memory_step, now)
+        self._guarded(-1, service_step, now)
         self.heart.step(now)
 
     def run(self) -> None:
         gc.collect()
+        gc.threshold(-1)  # start loaded it with one; the loop collects when it rests
         try:
             while True:
                 self.turn()
@@ -162,5 +223,5 @@ class App:
             print("Gewu stopped by Ctrl-C: nothing protects now. machine.reset() starts it again.")
 
 
-def main() -> None:
-    App().run()
+def main(safe: bool, folder: str, record: dict) -> None:
+    App(safe, folder, record).run()

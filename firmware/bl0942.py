@@ -5,8 +5,9 @@ checksum is right AND its values can be true together; otherwise the old values 
 uses multiplications that fit 31-bit small integers; a step allocates nothing. It never judges a current.
 """
 
-from time import ticks_diff
+from time import ticks_add, ticks_diff
 
+from factor import Factor
 from micropython import const
 
 _HEAD = const(0x55)
@@ -22,23 +23,14 @@ _LIVE_DECIVOLT = const(500)  # below 50 V the zero crossings, and so the frequen
 _SLACK_DECIWATT = const(500)  # 50 W between power and voltage times current, for noise and small loads
 _ENERGY_MS = const(1000)  # a gap between frames counts as at most this long
 _WH = const(3_600_000)  # W ms in a watt-hour
+_OLDEST_MS = const(60_000)  # an age grows no further: ticks wrap after six days
 
-
-class Factor:
-    """raw * numerator / denominator for a raw value of 24 bits, with a 17-bit mantissa."""
-
-    def __init__(self, numerator: int, denominator: int) -> None:
-        shift = 12
-        while (numerator << shift) // denominator < 1 << 16:
-            shift += 1
-        self.mantissa = (numerator << shift) // denominator
-        self.shift = shift - 12
-        if self.mantissa >= 1 << 17:
-            raise ValueError("divider and shunt give a factor that does not fit")
-
-    def of(self, raw: int) -> int:
-        low = (raw & 0xFFF) * self.mantissa >> 12
-        return ((raw >> 12) * self.mantissa + low) >> self.shift
+# The fast over-current element: threshold (of I_FAST_RMS, without its low byte), refresh cycles, pin functions.
+_FAST_TH, _FAST_CYC, _OT_FUNX, _WRPROT = const(0x15), const(0x16), const(0x18), const(0x1D)
+_UNLOCK = const(0x55)
+_ONE_CYCLE = const(1)
+_ALARM_ON_CF2 = const(0x24)  # CF2 tells over-current (01), ZX the voltage's zero crossings (10), as after a reset
+_VERIFY_POLLS = const(300)  # once a minute: does the chip still know its threshold?
 
 
 class Bl0942:
@@ -46,8 +38,12 @@ class Bl0942:
 
     `sequence` counts believed frames, `saturated` tells that the current input was at full scale, `alive` that
     the last believed frame is at most 2 s old, `fault` that none came for longer (right after the start neither
-    holds). `damaged` and `implausible` count what was thrown away.
+    holds). `damaged` and `implausible` count what was thrown away. `armed` tells that the chip read back the
+    threshold of its own fast element, which `arm` gave it and which drives its pin.
     """
+
+    has_overvoltage = False
+    pause_ms = 20
 
     def __init__(self, uart, shunt_uohm: int, divider: int, now: int, address: int = 0) -> None:
         self.uart = uart
@@ -72,19 +68,101 @@ class Bl0942:
         self._chunk = bytearray(_SIZE)
         self._held = 0
         self._watt_ms = 0
+        self.armed = False
+        self._shunt = shunt_uohm
+        self._address = address
+        self._setup: tuple = ()
+        self._said = 0  # messages of the setup that were sent
+        self._back = -1  # bytes of the answer to its last one; -1: none is awaited
+        self._answer = bytearray(4)
+        self._polls = 0
+        self._threshold = 0
+        self._between = True  # nothing before the first poll
+
+    @property
+    def surge(self) -> int:
+        """The highest voltage that is known: this chip has only its RMS value (0.1 V)."""
+        return self.voltage
+
+    def arm(self, over_ma: int, over_decivolt: int = 0) -> None:
+        """Let the chip's pin rise within two cycles at `over_ma` (RMS); 0 is never. It cannot watch the voltage."""
+        if not over_ma:
+            self._setup = ()
+            self.armed = False
+            return
+        # I_FAST_RMS counts 0.363 for one count of I_RMS (data sheet).
+        fast = over_ma * self._shunt * 305_978 // 1_218_000 * 363 // 1000
+        threshold = min(max(fast >> 8, 1), 0xFFFF)
+        self._setup = (
+            self._write(_WRPROT, _UNLOCK),
+            self._write(_FAST_TH, threshold),
+            self._write(_FAST_CYC, _ONE_CYCLE),
+            self._write(_OT_FUNX, _ALARM_ON_CF2),
+            bytes((0x58 | self._address, _FAST_TH)),
+        )
+        self._threshold = threshold
+        self._said = 0
+        self.armed = False
+
+    def clear(self) -> None:
+        """Its pin falls by itself once the current is gone."""
+
+    def _write(self, register: int, value: int) -> bytes:
+        body = bytes((0xA8 | self._address, register, value & 0xFF, value >> 8 & 0xFF, value >> 16))
+        return body + bytes((~sum(body) & 0xFF,))
+
+    def _configure(self) -> None:
+        """One message of the setup in the middle between two polls, when the line is still."""
+        if self._said < len(self._setup):
+            self.uart.write(self._setup[self._said])
+            self._said += 1
+            if self._said == len(self._setup):
+                self._back = 0
+        elif self._setup:
+            self._polls += 1
+            if self._polls >= _VERIFY_POLLS or not self.armed:
+                self._polls = 0
+                self._said = len(self._setup) - 1 if self.armed else 0
+
+    def _take_back(self, count: int) -> None:
+        for index in range(count):
+            if self._back < 4:
+                self._answer[self._back] = self._chunk[index]
+                self._back += 1
+        if self._back < 4:
+            return
+        self._back = -1
+        answer = self._answer
+        total = (0x58 | self._address) + _FAST_TH + answer[0] + answer[1] + answer[2]
+        value = answer[0] | answer[1] << 8 | answer[2] << 16
+        self.armed = ~total & 0xFF == answer[3] and value == self._threshold
 
     def step(self, now: int) -> None:
         got = self.uart.readinto(self._chunk)
         while got:
-            self._take(got, now)
+            if self._back >= 0:
+                self._take_back(got)
+            else:
+                self._take(got, now)
             got = self.uart.readinto(self._chunk)
-        if ticks_diff(now, self._asked_at) >= _POLL_MS:
+        since = ticks_diff(now, self._asked_at)
+        if since >= _POLL_MS:
             self._asked_at = now
+            self._between = False
             self._held = 0  # what has not come by now never will
+            if self._back >= 0:
+                self._back = -1
+                self.armed = False
             self.uart.write(self.request)
+        elif not self._between and since >= _POLL_MS // 2:
+            self._between = True
+            self._held = 0
+            self._configure()
         if ticks_diff(now, self.heard_at) > _STALE_MS:
             self.alive = False
             self.fault = True
+            if ticks_diff(now, self.heard_at) > _OLDEST_MS:
+                self.heard_at = ticks_add(now, -_OLDEST_MS)
 
     def age(self, now: int) -> int:
         """ms since the last believed frame."""

@@ -13,7 +13,7 @@ _SECOND = const(1000)
 
 
 class Live:
-    """`mask(name)` is the bit of a state by its profile name, 0 where the role has none."""
+    """`mask(name, register)` is a bit of a register by its profile name, 0 where the role has none."""
 
     def __init__(self, bank, settings, boots: int, reset_cause: int, now: int) -> None:
         self.bank = bank
@@ -38,13 +38,9 @@ class Live:
         bank.put(HOLDING, at(b"curve"), ord(settings.curve))
         bank.put_text(HOLDING, at(b"serial"), settings.serial, 8)
 
-    def mask(self, name: bytes) -> int:
-        for field in self.bank.fields:
-            if field[0] == b"state":
-                for bit, title in field[4]:
-                    if title == name:
-                        return 1 << bit
-        return 0
+    def mask(self, name: bytes, register: bytes = b"state") -> int:
+        number = self.bank.fields.bit(register, name)
+        return 0 if number < 0 else 1 << number
 
     def state(self, bits: int) -> None:
         self.bank.put(INPUT, self._state, bits)

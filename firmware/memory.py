@@ -30,9 +30,11 @@ class Memory:
         self.trips = record.get("trips", 0)
         self.current = record.get("current", 0)
         self.energy = record.get("energy", 0)
+        self.pulses = record.get("pulses", 0)  # set by the sensor's field
         # Never ran before: cold. Ran before and forgot: hot.
         self.hot = record.get("hot", 1000 if self._slots.damaged else 0)
         self._kept_energy = self.energy
+        self._kept_pulses = self.pulses
         self._cool_since = now
         self._next = now
         self._urgent = True  # the count of this start
@@ -58,7 +60,7 @@ class Memory:
             self._due = True
         if ticks_diff(now, self._energy_at) >= _ENERGY_MS:
             self._energy_at = now
-            if energy != self._kept_energy:
+            if energy != self._kept_energy or self.pulses != self._kept_pulses:
                 self._due = True
 
     def step(self, now: int) -> None:
@@ -74,8 +76,10 @@ class Memory:
                 "trips": self.trips,
                 "current": self.current,
                 "energy": self.energy,
+                "pulses": self.pulses,
                 "hot": self.hot,
             }
         )
         self._due = False
         self._kept_energy = self.energy
+        self._kept_pulses = self.pulses

@@ -1,208 +1,232 @@
-"""Overcurrent protection: thermal memory, instantaneous element, the latch and the check that it opened.
+"""The breaker's protection: the elements together, the latch, and what a trip leaves behind.
 
-Pure: numbers in, numbers out; time, current and contact are handed in. Every intermediate result fits a
-31-bit small integer (the ESP32's), so a step allocates nothing. It owns what may take 100 ms or longer;
-anything faster is the metering chip's pin and the trip latch in hardware, and this module never claims it.
-
-Model: theta' = ((I/In)^2 - theta)/tau, trip at theta = 1.6, tau = 100 s. This is the design aid of
-electrical reference "Overcurrent, IEC 60898-1 (GB/T 10963.1)"; it meets rows a, b, c and the upper limits of d.
+Pure: measurements, pin levels and time are handed in, levels come out; every result fits a 31-bit small integer, and
+a step allocates nothing. It needs no bus and no gateway: without one it protects and holds what it has. It owns what
+may take 100 ms or longer. Anything faster is hardware (the metering chip's pin, the residual-current module's trip
+output, both on the trip latch): that has opened when this module hears of it, and here it is latched and recorded.
+Alarms move nothing and have settings of their own.
 """
 
 from time import ticks_diff
 
 from micropython import const
+from protection_current import Instantaneous, Overload, Thermal
+from protection_delay import Alarm
+from protection_opening import Opening
+from protection_reclose import Reclose
+from protection_record import Record
+from protection_voltage import Overvoltage
 
-NONE = const(0)
-OVERCURRENT = const(1)  # the thermal element
-INSTANTANEOUS = const(2)
+# Causes, as the register `cause` and the events of the profile have them.
+_NONE = const(0)
+_OVERCURRENT = const(1)  # the thermal element
+_INSTANTANEOUS = const(2)
+_RESIDUAL = const(3)
+_OVERVOLTAGE = const(4)
+_UNDERVOLTAGE = const(5)
+_TEMPERATURE = const(6)
+_ARC = const(7)
+_REMOTE = const(8)
+_LOCKOUT = const(9)
 
-# theta and (I/In)^2 are counted in 1/2^22, so I/In is counted in 1/2^11.
-_TRIP = const(6710886)  # 1.6
-_CEILING = const(13421772)  # 3.2: 200 % of the trip value; more would only slow the cooling
-_RATIO_MAX = const(32767)  # 15.99 In: its square is the largest that fits 31 bits
-_QUANTUM_MS = const(100)  # one step of integration
-_QUANTA_TAU = const(1000)  # tau = 100 s
-_QUANTA_MAX = const(100)  # after a stall longer than 10 s the rest is let go
+# Who opened, as the register trip_by has it.
+_FIRMWARE = const(1)
+_CHIP = const(2)
+_MODULE = const(3)
 
-# Instantaneous threshold in hundredths of In: the geometric mean of the curve's band (B 3-5, C 5-10, D 10-20 In),
-# the same distance in percent from "must not trip" and "must trip".
-_BANDS = {"B": 387, "C": 707, "D": 1414}
+_ACKNOWLEDGED = const(1 << 2 | 1 << 3 | 1 << 6)  # causes after which closing waits for a person at the device
 
-_PULSE_MS = const(200)  # trip coil energised
-_CHECK_MS = const(1500)  # two refreshes of the chip's RMS (400 ms each), a poll, and the contact's own time
-_RETRY_MS = const(2000)
+UNKNOWN = const(-32768)  # a temperature that nobody measures
+_NOT_LOW = const(10_000)  # 0.1 V: a meter that is not heard tells of no undervoltage
+_HALF_CYCLES = const(10)  # arcing, in 1 s: 9 must not alarm (IEC 62606 as quoted in electrical reference)
 _OPEN_MS = const(300)  # the contact must show open for so long: contacts bounce
-_TRIES = const(5)  # a trip coil is not made for more
-
-_ALARM_PERMILLE = const(800)  # of the thermal trip value; 1.13 In for ever settles at 798
-_CALM_PERMILLE = const(750)
-_ALARM_MS = const(10_000)  # above 1.13 In for this long alarms, before the memory is warm
 
 
-class Thermal:
-    """Thermal memory of a conductor of `rating` A (1..125)."""
+class Inputs:
+    """What one step sees. `current` and `residual` mA, `voltage` 0.1 V, `temperature` 0.1 degree Celsius.
 
-    def __init__(self, rating: int) -> None:
-        self.theta = 0
-        self._divisor = rating * 125
-        self._limit = rating * 1000 * 15  # mA, keeps I * 256 within 31 bits
-        self._left = 0
-
-    def step(self, elapsed: int, current: int, cools: bool) -> None:
-        """`elapsed` ms with `current` mA. `cools` False holds the memory where it would sink (meter blind)."""
-        if current > self._limit:
-            ratio = _RATIO_MAX
-        else:
-            ratio = current * 256 // self._divisor
-        heat = ratio * ratio
-        self._left += elapsed
-        quanta = self._left // _QUANTUM_MS
-        self._left -= quanta * _QUANTUM_MS
-        if quanta > _QUANTA_MAX:
-            quanta = _QUANTA_MAX
-        while quanta > 0:
-            quanta -= 1
-            change = (heat - self.theta) // _QUANTA_TAU
-            if change > 0 or cools:
-                self.theta += change
-        if self.theta > _CEILING:
-            self.theta = _CEILING
-
-    def trips(self) -> bool:
-        return self.theta >= _TRIP
-
-    def permille(self) -> int:
-        """Of the trip value: 1000 trips, 2000 is the most."""
-        return (self.theta >> 8) * 1000 // (_TRIP >> 8)
-
-    def assume(self, permille: int) -> None:
-        """Sets the memory after a restart, at most to 95 %: hot, but no trip without a current."""
-        self.theta = (_TRIP >> 8) * min(permille, 950) // 1000 << 8
-
-
-class Overload:
-    """The alarm, apart from the trip: above 1.13 In for 10 s, or the thermal memory at 80 % of the trip value.
-
-    It clears below 1.05 In and 75 %.
+    `surge` is the highest voltage since the last look, as the RMS of a sine with that peak (0.1 V).
+    `sample` numbers the measurement, `saturated`: the chip was at full scale, `alive`: the measurement is fresh,
+    `closed`: the auxiliary contact. `residual` -1 and `temperature` UNKNOWN where nobody measures. The rest are pins:
+    the chip's fast element, the module's trip output, the arc detector's contact (or its
+    `half_cycles` in the last second), the comparator for the breaking capacity, the local lock-out.
     """
 
-    def __init__(self, rating: int, now: int) -> None:
-        self.on = False
-        self._above = rating * 1130
-        self._calm = rating * 1050
-        self._since = now
-
-    def step(self, now: int, current: int, permille: int) -> bool:
-        if current <= self._above:
-            self._since = now
-        if permille >= _ALARM_PERMILLE or ticks_diff(now, self._since) >= _ALARM_MS:
-            self.on = True
-        elif current < self._calm and permille < _CALM_PERMILLE:
-            self.on = False
-        return self.on
+    def __init__(self) -> None:
+        self.current = 0
+        self.voltage = 0
+        self.surge = 0
+        self.saturated = False
+        self.sample = -1
+        self.alive = False
+        self.closed = True
+        self.residual = -1
+        self.temperature = UNKNOWN
+        self.fast_current = False
+        self.module = False
+        self.arc = False
+        self.half_cycles = 0
+        self.over_capacity = False
+        self.lockout = False
 
 
 class Protection:
-    """The breaker's protection. `output` is the level of the trip coil, `failed` a breaker that did not open.
+    """The protection of one breaker. `cause` latches until the lever has been opened and closed."""
 
-    `cause` latches until a person has opened and closed the lever; `trip_current` (mA), `trip_thermal`
-    (permille) and `trip_count` stay.
-    """
-
-    def __init__(self, rating: int, curve: str, now: int) -> None:
+    def __init__(self, rating: int, curve: str, chosen, quick: bool, now: int) -> None:
+        """`chosen`: protection_settings.Chosen; `quick`: the meter follows within 100 ms (ADE7953)."""
         self.thermal = Thermal(rating)
-        self.alarm = Overload(rating, now)
-        self.threshold = rating * 10 * _BANDS[curve]  # mA
-        self.cause = NONE
-        self.trip_current = 0
-        self.trip_thermal = 0
+        self.instantaneous = Instantaneous(rating, curve)
+        self.overvoltage = Overvoltage(quick) if chosen.overvoltage_trip else None
+        nominal = chosen.nominal_voltage
+        # For longer than one refresh of the meter.
+        self.undervoltage = Alarm(-nominal * chosen.undervoltage_trip // 10, 1, 300)
+        # Half-way between "must not" (0.5) and "must" (1). The module's own output is faster; type S may not act before
+        # 130 ms at the rated current and 60 ms at twice of it, and the value is older than 20 ms.
+        self.residual = Alarm(chosen.residual * 3 // 4, 1, 150 if chosen.residual_type == "S" else 100)
+        self.heat = Alarm(chosen.temperature_trip * 10, 1, 5_000)
+        self.arc = Alarm(_HALF_CYCLES, 1, 100)  # contacts bounce
+        self._arc_trips = chosen.arc_trip == 1
+        self._closes = nominal * 17 // 2  # 0.85 Un in 0.1 V: IEC 60947-2
+        self.alarm = Overload(rating, chosen.overload_alarm)
+        # 90 % of the setting lies between the 80 % and 100 % of electrical reference "Electrical-fire detection".
+        self.residual_alarm = Alarm(chosen.residual_alarm * 9 // 10, chosen.residual_alarm // 5, 10_000)
+        self.overvoltage_alarm = Alarm(chosen.overvoltage_alarm * 10, 30, 2_000)
+        self.undervoltage_alarm = Alarm(-nominal * chosen.undervoltage_alarm // 10, 50, 2_000)
+        self.temperature_alarm = Alarm(chosen.temperature_alarm * 10, 50, 10_000)
+        # "Still flows": 2 % of In and above the chip's noise.
+        self.opening = Opening(chosen.capacity, max(rating * 20, 100))
+        self.reclose = Reclose(chosen.reclose_wait, chosen.reclose_count, chosen.reclose_window)
+        self.record = Record()
+        self.cause = _NONE
         self.trip_count = 0
-        self.output = 0
-        self.failed = False
-        self._flows = max(rating * 20, 100)  # mA: 2 % of In and above the chip's noise
+        self._mains = False
         self._last = now
         self._sample = -1
-        self._high = 0  # samples in a row above the threshold
-        self._opening = False
-        self._told_at = now
-        self._tries = 0
         self._seen_open = False
         self._closed_at = now  # last time that the contact showed closed
 
-    def step(self, now: int, current: int, saturated: bool, sample: int, alive: bool, closed: bool) -> int:
-        """One step; returns the latched cause.
-
-        `now` ticks_ms, `current` mA, `saturated` the chip was at full scale, `sample` the number of the
-        measurement, `alive` whether it is fresh, `closed` the auxiliary contact.
-        """
-        self.thermal.step(ticks_diff(now, self._last), current, alive)
+    def step(self, now: int, seen) -> int:
+        """One step at `now` (ticks_ms) with what is `seen` (Inputs); returns the latched cause."""
+        elapsed = ticks_diff(now, self._last)
         self._last = now
-        if sample != self._sample:
-            # Two measurements in a row: one frame with a good checksum may still carry fantasy.
-            self._sample = sample
-            self._high = self._high + 1 if saturated or current >= self.threshold else 0
-        self._rearm(now, closed)
-        if self.cause == NONE:
-            if self._high >= 2:
-                self.trip(now, INSTANTANEOUS, current)
-            elif self.thermal.trips():
-                self.trip(now, OVERCURRENT, current)
-        # An open breaker is not overloaded, however hot it still is: a current through it would be its failure.
-        self.alarm.step(now, current, self.thermal.permille() if closed else 0)
-        if self._opening:
-            self._open(now, current > self._flows if alive else closed, closed)
-        elif self.failed and not closed and current <= self._flows:
-            self.failed = False
+        if seen.sample != self._sample:
+            self._sample = seen.sample
+            self.instantaneous.step(seen.current, seen.saturated)
+            self.record.measured(now, seen)
+        self.thermal.step(elapsed, seen.current, seen.alive)
+        self.reclose.step(elapsed, seen.lockout)
+        self._rearm(now, seen.closed)
+        self._mains = seen.alive and seen.voltage >= self._closes
+        wanted = self._judge(elapsed, seen)
+        if self.cause == _NONE:
+            self._fast(now, seen)
+            if self.cause == _NONE and wanted != _NONE:
+                self.trip(now, wanted, _FIRMWARE, seen)
+        self._alarms(elapsed, seen)
+        self.opening.step(now, seen)
         return self.cause
 
-    def trip(self, now: int, cause: int, current: int) -> None:
+    def trip(self, now: int, cause: int, by: int, seen) -> None:
         """Latches and opens."""
         self.cause = cause
-        self.trip_current = current
-        self.trip_thermal = self.thermal.permille()
         self.trip_count = (self.trip_count + 1) & 0xFFFF
-        self._opening = True
-        self._told_at = now
-        self._tries = 1
+        self.opening.begin(now, seen.current, seen.over_capacity)
+        self.reclose.tripped(_ACKNOWLEDGED >> cause & 1 == 1)
         self._seen_open = False
-        self.output = 1
+        self.record.latch(now, self.trip_count, cause, by, seen, self.thermal.permille(), self.opening.withheld)
+
+    def remote_open(self, now: int, seen) -> None:
+        """An authorised command; what has tripped already stays as it is."""
+        if self.cause == _NONE:
+            self.trip(now, _REMOTE, _FIRMWARE, seen)
+
+    def acknowledge(self) -> None:
+        """By a person at the device, who has cleared the cause."""
+        self.reclose.acknowledge()
+
+    def bits(self) -> int:
+        """The register `protection`, as the profile has its bits, but for the hardware's (7)."""
+        return (
+            (1 if self.residual_alarm.on else 0)
+            | (2 if self.overvoltage_alarm.on else 0)
+            | (4 if self.undervoltage_alarm.on else 0)
+            | (8 if self.temperature_alarm.on else 0)
+            | (16 if self.arc.on else 0)
+            | (32 if self.reclose.locked_out else 0)
+            | (64 if self.opening.withheld else 0)
+            | (256 if self.reclose.needs_acknowledgement else 0)
+        )
+
+    def close_refusal(self) -> int:
+        """0 when nothing stands against closing, else a reason of protection_reclose."""
+        return self.reclose.refusal(self.opening, self._mains)
 
     def restore(self, cause: int, count: int, current: int, closed: bool) -> None:
         """What the memory kept over a restart. A lever found closed was closed by a person meanwhile."""
         self.trip_count = count
-        self.trip_current = current
+        self.record.number = count
+        self.record.current = current
         if not closed:
             self.cause = cause
             self._seen_open = True
+            if cause != _NONE:
+                self.reclose.tripped(_ACKNOWLEDGED >> cause & 1 == 1)
+
+    def _judge(self, elapsed: int, seen) -> int:
+        """Steps every element of the firmware; the cause that wants to trip, the most dangerous first."""
+        alive = seen.alive
+        residual = self.residual.step(elapsed, seen.residual, True)
+        over = self.overvoltage is not None and self.overvoltage.step(
+            elapsed, seen.voltage if alive else 0, seen.surge if alive else 0
+        )
+        under = self.undervoltage.step(elapsed, -seen.voltage if alive else -_NOT_LOW, True)
+        heat = self.heat.step(elapsed, seen.temperature, True)
+        arc = self.arc.step(elapsed, _HALF_CYCLES if seen.arc else seen.half_cycles, True)
+        if self.reclose.locked_out and seen.closed:
+            return _LOCKOUT
+        if self.instantaneous.high >= 2:
+            return _INSTANTANEOUS
+        if residual:
+            return _RESIDUAL
+        if self.thermal.trips():
+            return _OVERCURRENT
+        if over:
+            return _OVERVOLTAGE
+        if heat:
+            return _TEMPERATURE
+        if arc and self._arc_trips:
+            return _ARC
+        return _UNDERVOLTAGE if under else _NONE
+
+    def _fast(self, now: int, seen) -> None:
+        """What the hardware has done already."""
+        if seen.fast_current:
+            self.trip(now, _INSTANTANEOUS, _CHIP, seen)
+        elif seen.module:
+            self.trip(now, _RESIDUAL, _MODULE, seen)
+
+    def _alarms(self, elapsed: int, seen) -> None:
+        # An open breaker is not overloaded, however hot it still is: a current through it would be its failure.
+        self.alarm.step(elapsed, seen.current, self.thermal.permille() if seen.closed else 0)
+        self.residual_alarm.step(elapsed, seen.residual, seen.residual >= 0)
+        self.overvoltage_alarm.step(elapsed, seen.voltage, seen.alive)
+        self.undervoltage_alarm.step(elapsed, -seen.voltage, seen.alive)
+        self.temperature_alarm.step(elapsed, seen.temperature, seen.temperature != UNKNOWN)
 
     def _rearm(self, now: int, closed: bool) -> None:
-        """A lever that was open and is closed again was moved by a person: nothing else closes it."""
+        """A lever that was open and is closed again was moved by a person, or by a command that nothing refused."""
         if not closed:
             if ticks_diff(now, self._closed_at) >= _OPEN_MS:
                 self._seen_open = True
             return
         self._closed_at = now
-        if self._seen_open and self.cause != NONE:
-            self.cause = NONE
-            self.failed = False
-            self.output = 0
-            self._opening = False
-            self._high = 0
-
-    def _open(self, now: int, flows: bool, closed: bool) -> None:
-        """Pulses the coil, looks whether it helped, tries again; still flowing is a breaker failure."""
-        since = ticks_diff(now, self._told_at)
-        if since >= _PULSE_MS:
-            self.output = 0
-        if since < _CHECK_MS:
+        if not self._seen_open:
             return
-        self.failed = flows
-        if not flows and not closed:
-            self._opening = False
-        elif since >= _RETRY_MS:
-            if self._tries >= _TRIES:
-                self._opening = False
-            else:
-                self._tries += 1
-                self._told_at = now
-                self.output = 1
+        self._seen_open = False
+        self.reclose.closed()
+        if self.cause != _NONE:
+            self.cause = _NONE
+            self.reclose.acknowledge()
+            self.opening.end()
+            self.instantaneous.high = 0

@@ -20,28 +20,73 @@ WRITABLE = const(2)
 GOES_ON = const(4)  # the second or a later register of a value
 
 
+_ROW = const(5)  # bytes of a field in the table
+BITS = const(15)  # form of a field whose bits have names
+
+
+class Fields:
+    """The fields of a role, each made when it is asked for: a list of them would take a sixth of the heap.
+
+    A field is (name, kind, address, words, form, decimals); the form of bits is ((bit, name), ...).
+    """
+
+    def __init__(self, names: bytes, rows: bytes, bits) -> None:
+        self._names = names
+        self._rows = rows
+        self._bits = bits
+
+    def __len__(self) -> int:
+        return len(self._rows) // _ROW
+
+    def __getitem__(self, index: int):
+        if index >= len(self):
+            raise IndexError
+        at = index * _ROW
+        kind, high, low, words, form = self._rows[at : at + _ROW]
+        address = high << 8 | low
+        decimals = form >> 4
+        form = form & 15
+        start = 1
+        for _ in range(index):
+            start = self._names.find(b"\n", start) + 1
+        name = self._names[start : self._names.find(b"\n", start)]
+        return name, kind, address, words, self._bits_of(name) if form == BITS else form, decimals
+
+    def _bits_of(self, name: bytes) -> tuple:
+        return tuple([(text[0] - 48, text[1:]) for text in self._bits[name].split(b"\n")])
+
+    def address(self, name: bytes) -> int:
+        """Of the field with this name, -1 where there is none; makes no field."""
+        place = self._names.find(b"\n" + name + b"\n")
+        if place < 0:
+            return -1
+        at = self._names[:place].count(b"\n") * _ROW
+        return self._rows[at + 1] << 8 | self._rows[at + 2]
+
+    def bit(self, register: bytes, name: bytes) -> int:
+        """Number of the bit with this name in that register, -1 where there is none."""
+        for text in self._bits.get(register, b"").split(b"\n"):
+            if text[1:] == name:
+                return text[0] - 48
+        return -1
+
+
 class Bank:
-    """Raw values by kind and address; `fields` are the rows of the table."""
+    """Raw values by kind and address; `limits` are those of holding registers of one word: (lowest, highest)."""
 
     def __init__(self, role) -> None:
-        self.vendor, self.name, self.model, self.flags, self.fields = role
+        self.vendor, self.name, self.model, self.flags, names, rows, bits, self.limits = role
+        self.fields = Fields(names, rows, bits)
         self.cells = (
             bytearray(len(self.flags[COIL])),
             bytearray(len(self.flags[DISCRETE])),
             array("H", [0] * len(self.flags[HOLDING])),
             array("H", [0] * len(self.flags[INPUT])),
         )
-        self.limits = {}  # holding registers of one word whose raw value is bounded
-        for _name, kind, address, words, _form, _decimals, low, high in self.fields:
-            if kind == HOLDING and words == 1 and high >= 0:
-                self.limits[address] = (low, high)
 
     def at(self, name: bytes) -> int:
         """Address of the value called `name`, -1 where this role has none."""
-        for field in self.fields:
-            if field[0] == name:
-                return field[2]
-        return -1
+        return self.fields.address(name)
 
     def exists(self, kind: int, address: int, count: int) -> bool:
         """Whether all of the range is there, its end too."""
@@ -83,6 +128,10 @@ class Bank:
         if address >= 0:
             self.cells[kind][address] = value >> 16 & 0xFFFF
             self.cells[kind][address + 1] = value & 0xFFFF
+
+    def long(self, kind: int, address: int) -> int:
+        """The value of two words."""
+        return self.cells[kind][address] << 16 | self.cells[kind][address + 1]
 
     def add_long(self, kind: int, address: int, more: int) -> None:
         """Adds 0..65535 to a value of two words, which stays at its maximum once there."""

@@ -1,23 +1,32 @@
 """One line of JSON a second on USB: every readable value of the profile under its name, in its unit.
 
-    {"v":1,"seq":7,"profile":"gewu-breaker","serial":"GW-000001","role":"breaker","address":1,"values":{...},"crc":"0a1b2c3d"}
+    {"v":1,"seq":7,"profile":"gewu-breaker","serial":"GW-000001","role":"breaker","address":1,"version":"0.1.0",
+     "values":{...},"marks":{"residual":"unfitted"},"crc":"0a1b2c3d"}
 
-`crc` is the CRC-32 of the bytes of the line before `,"crc"`. `trouble`, before `values`, is there when something
-is wrong. A line is made a few values at a time and leaves in small pieces, only while the host takes them: it
-never holds up protection, and a host that does not read costs whole lines, never parts of one.
+(in one line). `marks`: "unfitted", "fault" (fitted, and no plausible value) or "stale" (older than 2 s). `crc` is the
+CRC-32 of the bytes before `,"crc"`. `trouble`, before `values`, is there when something is wrong. A line is made a few
+values at a time, and each leaves before the next are made, only while the host takes them: it never holds up
+protection. A host that does not read costs whole lines, never parts of one; the line that it stopped in for more than
+2 s ends with the crc "cut", for its values are of different times.
 """
 
 from binascii import crc32
 from time import ticks_diff
 
 from micropython import const
-from registers import COIL, DISCRETE
+from reading import FAULT, MARKED, SIGNED_FAULT, SIGNED_UNFITTED, UNFITTED
+from registers import COIL, DISCRETE, INPUT
+from version import VERSION as FIRMWARE
 
 VERSION = const(1)
 _EVERY_MS = const(1000)
 _FIELDS = const(4)  # values a step
-_PIECE = const(64)  # bytes a step
-_LINE = const(1536)
+_PIECE = const(64)  # bytes a write
+_PIECES = const(2)  # writes a step
+_PART = const(640)  # bytes of a part of the line: its head, or four registers of bits
+_STALE_MS = const(2000)
+
+_MEASURED = (b"current", b"voltage", b"power", b"frequency")
 
 # How a field is written, as table.py has it; a tuple instead are the names of its bits.
 UNSIGNED = const(0)
@@ -38,7 +47,7 @@ def decimal(raw: int, places: int) -> str:
 
 def render(bank, field) -> str:
     """One field of the table as JSON members."""
-    name, kind, address, words, form, places, _low, _high = field
+    name, kind, address, words, form, places = field
     cells = bank.cells[kind]
     title = name.decode()
     if kind == COIL or kind == DISCRETE:
@@ -68,35 +77,54 @@ class Report:
         self.settings = settings
         self.trouble = settings.trouble
         self.seq = 0
-        self._line = bytearray(_LINE)
-        self._view = memoryview(self._line)
+        self._part = bytearray(_PART)
+        self._crc = 0
+        self._marks = ""
+        self._age = bank.at(b"measure_age")
+        self._view = memoryview(self._part)
         self._size = 0
         self._sent = 0
         self._field = -1  # next to be written; -1: no line is being made
         self._began = now
 
     def step(self, now: int) -> None:
-        if self._size and self._field < 0:
+        if self._size:
             self._send()
-        elif self._field >= 0:
-            self._fields()
+            return
+        if self._field >= 0:
+            self._fields(ticks_diff(now, self._began))
         elif ticks_diff(now, self._began) >= _EVERY_MS:
             self._began = now
             self._head()
+        self._send()
 
     def _put(self, text: str) -> None:
         data = text.encode()
-        self._line[self._size : self._size + len(data)] = data
+        # Into the view: a part that outgrew its room must raise, not move the room away.
+        self._view[self._size : self._size + len(data)] = data
         self._size += len(data)
+
+    def _mark(self, field) -> None:
+        name, kind, address, _words, form, _places = field
+        mark = ""
+        if name in MARKED:
+            raw = self.bank.cells[kind][address]
+            if raw == (SIGNED_UNFITTED if form == SIGNED else UNFITTED):
+                mark = "unfitted"
+            elif raw == (SIGNED_FAULT if form == SIGNED else FAULT):
+                mark = "fault"
+        elif name in _MEASURED and self.bank.cells[INPUT][self._age] > _STALE_MS:
+            mark = "stale"
+        if mark:
+            self._marks += '%s"%s":"%s"' % ("," if self._marks else "", name.decode(), mark)
 
     def _head(self) -> None:
         self.seq += 1
         settings = self.settings
-        self._size = 0
-        self._sent = 0
-        self._field = 0
+        self._field = self._crc = 0
+        self._marks = ""
         self._put(
-            '{"v":%d,"seq":%d,"profile":"%s","serial":"%s","role":"%s","address":%d'
+            '{"v":%d,"seq":%d,"profile":"%s","serial":"%s","role":"%s","address":%d,"version":"%s"'
             % (
                 VERSION,
                 self.seq,
@@ -104,30 +132,41 @@ class Report:
                 settings.serial.decode(),
                 settings.role if settings.configured else "none",
                 settings.address,
+                FIRMWARE.decode(),
             )
         )
         if self.trouble:
             self._put(',"trouble":"%s"' % self.trouble.replace("\\", "/").replace('"', "'")[:80])
         self._put(',"values":{')
+        self._crc = crc32(self._view[: self._size], 0)
 
-    def _fields(self) -> None:
+    def _fields(self, age: int) -> None:
+        """The next values; after the last the marks and the checksum."""
         fields = self.bank.fields
         for _ in range(_FIELDS):
             if self._field < len(fields):
-                self._put(("," if self._field else "") + render(self.bank, fields[self._field]))
+                field = fields[self._field]
+                self._put(("," if self._field else "") + render(self.bank, field))
+                self._mark(field)
                 self._field += 1
-        if self._field == len(fields):
-            self._put("}")
-            self._put(',"crc":"%08x"}\n' % (crc32(self._view[: self._size]) & 0xFFFFFFFF))
-            self._field = -1
-            self.collect()
+            else:
+                self._put('},"marks":{%s}' % self._marks)
+                self._crc = crc32(self._view[: self._size], self._crc)
+                crc = "%08x" % (self._crc & 0xFFFFFFFF) if age < _EVERY_MS + _STALE_MS else "cut"
+                self._put(',"crc":"%s"}\n' % crc)
+                self._field = -1
+                self.collect()
+                return
+        self._crc = crc32(self._view[: self._size], self._crc)
 
     def _send(self) -> None:
-        if not self.writable():
-            return
-        end = min(self._sent + _PIECE, self._size)
-        self.out.write(self._view[self._sent : end])
-        self._sent = end
-        if end == self._size:
-            self._size = 0
-            self.trouble = self.settings.trouble
+        for _ in range(_PIECES):
+            if not self._size or not self.writable():
+                return
+            end = min(self._sent + _PIECE, self._size)
+            self.out.write(self._view[self._sent : end])
+            self._sent = end
+            if end == self._size:
+                self._size = self._sent = 0
+                if self._field < 0:
+                    self.trouble = self.settings.trouble

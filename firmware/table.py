@@ -1,12 +1,20 @@
 """The registers of each role. `gewu firmware build` makes it from gateway/profiles/*.toml: do not edit.
 
-A role is (vendor, name, model, flags, fields). Flags by kind (coil, discrete, holding, input), a byte an address:
-1 exists, 2 may be written, 4 continues the value before. Fields are (name, kind, address, words, form, decimals,
-lowest, highest): form 0 unsigned, 1 signed, 2 text, 3 boolean, or the bits with their names; highest -1 unbounded.
+A role is (vendor, name, model, flags, names, rows, bits, limits). Flags by kind (coil, discrete, holding, input), a
+byte an address: 1 exists, 2 may be written, 4 continues the value before. Names between newlines, and for each a row of
+five bytes: kind, address (2), words, form and 16 times the decimals. Form 0 unsigned, 1 signed, 2 text, 3 boolean, 15
+bits, whose numbers (from the character 0 on) and names stand under the register's name. Limits by holding register.
 """
 
 # fmt: off
 # ruff: noqa: E501
+
+JOURNAL_FILE = 1
+COMMAND_FILE = 3
+COMMAND_ADDRESS = 4096
+BITMAP_FILE = 2
+BLOCK_FILE = 4096
+BLOCK_ADDRESS = 8192
 
 BREAKER = (
     b"Gewu",
@@ -15,38 +23,19 @@ BREAKER = (
     (
         b"\x03\x03",
         b"\x01\x01",
-        b"\x01\x01\x01\x05\x05\x05\x05\x05\x05\x05\x03\x03\x07",
-        b"\x01\x01\x01\x01\x01\x05\x01\x05\x01\x01\x05\x01\x01\x05\x01\x01\x01\x05\x01\x05\x01\x01\x01\x05\x01\x05",
+        b"\x01\x01\x01\x05\x05\x05\x05\x05\x05\x05\x03\x03\x07\x01\x01",
+        b"\x01\x01\x01\x01\x01\x05\x01\x05\x01\x01\x05\x01\x01\x05\x01\x01\x01\x05\x01\x05\x01\x01\x01\x05\x01\x05\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x01\x05\x01\x05\x01\x01\x01\x01\x05\x01\x01\x05\x01\x05\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01",
     ),
-    (
-        (b"sequence", 3, 0, 1, 0, 0, 0, -1),
-        (b"state", 3, 1, 1, ((0, b"closed"), (1, b"tripped"), (2, b"overload"), (3, b"breaker_failure"), (4, b"meter_fault"), (5, b"safe_mode"),), 0, 0, -1),
-        (b"cause", 3, 2, 1, 0, 0, 0, -1),
-        (b"trip_count", 3, 3, 1, 0, 0, 0, -1),
-        (b"trip_age", 3, 4, 2, 0, 0, 0, -1),
-        (b"trip_current", 3, 6, 2, 0, 3, 0, -1),
-        (b"measure_age", 3, 8, 1, 0, 0, 0, -1),
-        (b"current", 3, 9, 2, 0, 3, 0, -1),
-        (b"voltage", 3, 11, 1, 0, 1, 0, -1),
-        (b"power", 3, 12, 2, 1, 1, 0, -1),
-        (b"frequency", 3, 14, 1, 0, 2, 0, -1),
-        (b"thermal", 3, 15, 1, 0, 1, 0, -1),
-        (b"energy", 3, 16, 2, 0, 3, 0, -1),
-        (b"uptime", 3, 18, 2, 0, 0, 0, -1),
-        (b"boot_count", 3, 20, 1, 0, 0, 0, -1),
-        (b"reset_cause", 3, 21, 1, 0, 0, 0, -1),
-        (b"bus_frames", 3, 22, 2, 0, 0, 0, -1),
-        (b"bus_crc_errors", 3, 24, 2, 0, 0, 0, -1),
-        (b"rating", 2, 0, 1, 0, 0, 0, -1),
-        (b"curve", 2, 1, 1, 0, 0, 0, -1),
-        (b"serial", 2, 2, 8, 2, 0, 0, -1),
-        (b"identify_seconds", 2, 10, 1, 0, 0, 0, 600),
-        (b"clock", 2, 11, 2, 0, 0, 0, -1),
-        (b"identify", 0, 0, 1, 3, 0, 0, -1),
-        (b"silence", 0, 1, 1, 3, 0, 0, -1),
-        (b"contact", 1, 0, 1, 3, 0, 0, -1),
-        (b"alarm_lamp", 1, 1, 1, 3, 0, 0, -1),
-    ),
+    b"\nsequence\nstate\ncause\ntrip_count\ntrip_age\ntrip_current\nmeasure_age\ncurrent\nvoltage\npower\nfrequency\nthermal\nenergy\nuptime\nboot_count\nreset_cause\nbus_frames\nbus_crc_errors\nresidual\nterminal_temperature\ninputs\nsensors\nresidual_age\nterminal_age\nprotection\ntrip_by\ntrip_voltage\ntrip_residual\ntrip_temperature\ntrip_thermal\nnot_met\nself_test\nclose_refusal\nwithout_gateway\nrating\ncurve\nserial\nresidual_rated\nbreaking_capacity\nidentify_seconds\nclock\nidentify\nsilence\ncontact\nalarm_lamp\nnonce_high\nnonce_low\nnonce_age\ncommands_judged\ncommand_result\ncommand_counter\ncommand_wait\njournal_first\njournal_next\nupdate_state\nupdate_trouble\nupdate_blocks\nupdate_missing\nbus_requests\nbus_exceptions\nbus_foreign\nimage\nfailed_starts\nreturned_updates\n",
+    b"\x03\x00\x00\x01\x00\x03\x00\x01\x01\x0f\x03\x00\x02\x01\x00\x03\x00\x03\x01\x00\x03\x00\x04\x02\x00\x03\x00\x06\x02\x30\x03\x00\x08\x01\x00\x03\x00\x09\x02\x30\x03\x00\x0b\x01\x10\x03\x00\x0c\x02\x11\x03\x00\x0e\x01\x20\x03\x00\x0f\x01\x10\x03\x00\x10\x02\x30\x03\x00\x12\x02\x00\x03\x00\x14\x01\x00\x03\x00\x15\x01\x00\x03\x00\x16\x02\x00\x03\x00\x18\x02\x00\x03\x00\x1a\x01\x30\x03\x00\x1b\x01\x11\x03\x00\x1c\x01\x0f\x03\x00\x1d\x01\x0f\x03\x00\x1e\x01\x00\x03\x00\x1f\x01\x00\x03\x00\x20\x01\x0f\x03\x00\x21\x01\x00\x03\x00\x22\x01\x10\x03\x00\x23\x01\x30\x03\x00\x24\x01\x11\x03\x00\x25\x01\x10\x03\x00\x26\x01\x0f\x03\x00\x27\x01\x00\x03\x00\x28\x01\x00\x03\x00\x29\x01\x00\x02\x00\x00\x01\x00\x02\x00\x01\x01\x00\x02\x00\x02\x08\x02\x02\x00\x0d\x01\x30\x02\x00\x0e\x01\x00\x02\x00\x0a\x01\x00\x02\x00\x0b\x02\x00\x00\x00\x00\x01\x03\x00\x00\x01\x01\x03\x01\x00\x00\x01\x03\x01\x00\x01\x01\x03\x03\x00\x64\x02\x00\x03\x00\x66\x02\x00\x03\x00\x68\x01\x10\x03\x00\x69\x01\x00\x03\x00\x6a\x01\x00\x03\x00\x6b\x02\x00\x03\x00\x6d\x01\x00\x03\x00\x6e\x02\x00\x03\x00\x70\x02\x00\x03\x00\x72\x01\x00\x03\x00\x73\x01\x00\x03\x00\x74\x01\x00\x03\x00\x75\x01\x00\x03\x00\x76\x01\x00\x03\x00\x77\x01\x00\x03\x00\x78\x01\x00\x03\x00\x79\x01\x00\x03\x00\x7a\x01\x00\x03\x00\x7b\x01\x00",
+    {
+        b"state": b"0closed\n1tripped\n2overload\n3breaker_failure\n4meter_fault\n5safe_mode",
+        b"inputs": b"0residual_output\n1fast_output\n2arc\n3fast_armed",
+        b"sensors": b"0residual_fitted\n1terminal_fitted\n2residual_output_fitted\n3fast_output_fitted\n4arc_fitted\n5siren_fitted\n8residual_fault\n9terminal_fault",
+        b"protection": b"0residual_alarm\n1overvoltage_alarm\n2undervoltage_alarm\n3temperature_alarm\n4arc_alarm\n5locked_out\n6withheld\n7hardware_fault\n8acknowledge_needed",
+        b"not_met": b"0not_met_short_circuit\n1not_met_350_v\n2not_met_400_v\n3not_met_residual\n4not_met_capacity",
+    },
+    {10: (0, 600)},
 )
 
 SENSOR = (
@@ -57,28 +46,14 @@ SENSOR = (
         b"\x03\x03",
         b"\x01",
         b"\x01\x01\x05\x05\x05\x05\x05\x05\x05\x03\x03\x07",
-        b"\x01\x01\x01\x01\x05\x01\x01\x05\x01\x01\x05\x01\x05\x01\x01\x01\x05\x01\x05",
+        b"\x01\x01\x01\x01\x05\x01\x01\x05\x01\x01\x05\x01\x05\x01\x01\x01\x05\x01\x05\x01\x01\x01\x01\x01\x01\x01\x01\x05\x01\x05\x01\x05\x01\x01\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x01\x05\x01\x05\x01\x01\x01\x01\x05\x01\x01\x05\x01\x05\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01",
     ),
-    (
-        (b"sequence", 3, 0, 1, 0, 0, 0, -1),
-        (b"state", 3, 1, 1, ((2, b"overload"), (4, b"meter_fault"), (5, b"safe_mode"),), 0, 0, -1),
-        (b"measure_age", 3, 2, 1, 0, 0, 0, -1),
-        (b"current", 3, 3, 2, 0, 3, 0, -1),
-        (b"voltage", 3, 5, 1, 0, 1, 0, -1),
-        (b"power", 3, 6, 2, 1, 1, 0, -1),
-        (b"frequency", 3, 8, 1, 0, 2, 0, -1),
-        (b"energy", 3, 9, 2, 0, 3, 0, -1),
-        (b"uptime", 3, 11, 2, 0, 0, 0, -1),
-        (b"boot_count", 3, 13, 1, 0, 0, 0, -1),
-        (b"reset_cause", 3, 14, 1, 0, 0, 0, -1),
-        (b"bus_frames", 3, 15, 2, 0, 0, 0, -1),
-        (b"bus_crc_errors", 3, 17, 2, 0, 0, 0, -1),
-        (b"rating", 2, 0, 1, 0, 0, 0, -1),
-        (b"serial", 2, 1, 8, 2, 0, 0, -1),
-        (b"identify_seconds", 2, 9, 1, 0, 0, 0, 600),
-        (b"clock", 2, 10, 2, 0, 0, 0, -1),
-        (b"identify", 0, 0, 1, 3, 0, 0, -1),
-        (b"silence", 0, 1, 1, 3, 0, 0, -1),
-        (b"alarm_lamp", 1, 0, 1, 3, 0, 0, -1),
-    ),
+    b"\nsequence\nstate\nmeasure_age\ncurrent\nvoltage\npower\nfrequency\nenergy\nuptime\nboot_count\nreset_cause\nbus_frames\nbus_crc_errors\ninputs\nsensors\ntemperature\nhumidity\nprobe_temperature\ngas_level\nsos_count\nmotion_count\noccupied_seconds\npulses\nclimate_age\nprobe_age\ngas_age\nrating\nserial\nidentify_seconds\nclock\nidentify\nsilence\nalarm_lamp\nnonce_high\nnonce_low\nnonce_age\ncommands_judged\ncommand_result\ncommand_counter\ncommand_wait\njournal_first\njournal_next\nupdate_state\nupdate_trouble\nupdate_blocks\nupdate_missing\nbus_requests\nbus_exceptions\nbus_foreign\nimage\nfailed_starts\nreturned_updates\n",
+    b"\x03\x00\x00\x01\x00\x03\x00\x01\x01\x0f\x03\x00\x02\x01\x00\x03\x00\x03\x02\x30\x03\x00\x05\x01\x10\x03\x00\x06\x02\x11\x03\x00\x08\x01\x20\x03\x00\x09\x02\x30\x03\x00\x0b\x02\x00\x03\x00\x0d\x01\x00\x03\x00\x0e\x01\x00\x03\x00\x0f\x02\x00\x03\x00\x11\x02\x00\x03\x00\x13\x01\x0f\x03\x00\x14\x01\x0f\x03\x00\x15\x01\x11\x03\x00\x16\x01\x10\x03\x00\x17\x01\x11\x03\x00\x18\x01\x30\x03\x00\x19\x01\x00\x03\x00\x1a\x02\x00\x03\x00\x1c\x02\x00\x03\x00\x1e\x02\x00\x03\x00\x20\x01\x00\x03\x00\x21\x01\x00\x03\x00\x22\x01\x00\x02\x00\x00\x01\x00\x02\x00\x01\x08\x02\x02\x00\x09\x01\x00\x02\x00\x0a\x02\x00\x00\x00\x00\x01\x03\x00\x00\x01\x01\x03\x01\x00\x00\x01\x03\x03\x00\x64\x02\x00\x03\x00\x66\x02\x00\x03\x00\x68\x01\x10\x03\x00\x69\x01\x00\x03\x00\x6a\x01\x00\x03\x00\x6b\x02\x00\x03\x00\x6d\x01\x00\x03\x00\x6e\x02\x00\x03\x00\x70\x02\x00\x03\x00\x72\x01\x00\x03\x00\x73\x01\x00\x03\x00\x74\x01\x00\x03\x00\x75\x01\x00\x03\x00\x76\x01\x00\x03\x00\x77\x01\x00\x03\x00\x78\x01\x00\x03\x00\x79\x01\x00\x03\x00\x7a\x01\x00\x03\x00\x7b\x01\x00",
+    {
+        b"state": b"2overload\n4meter_fault\n5safe_mode",
+        b"inputs": b"0smoke\n1water\n2door_open\n3sos\n4motion\n5occupied\n6gas\n7arc",
+        b"sensors": b"0smoke_fitted\n1water_fitted\n2door_fitted\n3sos_fitted\n4motion_fitted\n5gas_fitted\n6arc_fitted\n7pulse_fitted\n8climate_fitted\n9probe_fitted\n:siren_fitted\n=gas_fault\n>climate_fault\n?probe_fault",
+    },
+    {9: (0, 600)},
 )

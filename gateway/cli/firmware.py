@@ -6,24 +6,44 @@ from typing import Annotated
 
 import typer
 
+from gateway.cli.curve import curve
 from gateway.cli.output import JsonFlag, plain, print_json
 
 app = typer.Typer(no_args_is_help=True, help="The boards' firmware: build it, and see how big it is.")
+
+app.command()(curve)
 
 DEFAULT_OUT = Path("build/firmware")
 OutOption = Annotated[Path, typer.Option("--out", help="Folder for the files of a board's flash.")]
 
 
 @app.command()
-def build(out: OutOption = DEFAULT_OUT, json_output: JsonFlag = False) -> None:
+def build(
+    out: OutOption = DEFAULT_OUT,
+    key: Annotated[
+        Path | None, typer.Option("--key", help="RSA private key in PEM: also make a signed update, OUT.bundle.")
+    ] = None,
+    json_output: JsonFlag = False,
+) -> None:
     """Bring the register table up to date with the profiles and compile the firmware to .mpy files."""
-    from provisioning import firmware_build
+    from provisioning import firmware_build, register_page
 
     changed = firmware_build.write_table()
+    register_page.write(tuple(firmware_build.ROLES.values()))
     files = firmware_build.build(out)
+    bundle = None if key is None else firmware_build.sign(files, key, out.with_name(out.name + ".bundle"))
     if json_output:
-        print_json({"out": str(out), "table_changed": changed, "files": [path.name for path in files]})
+        print_json(
+            {
+                "out": str(out),
+                "table_changed": changed,
+                "files": [path.name for path in files],
+                "bundle": None if bundle is None else str(bundle),
+            }
+        )
         return
+    if bundle is not None:
+        plain.print(f"{bundle}: {bundle.stat().st_size} bytes, signed")
     if changed:
         plain.print(f"{firmware_build.TABLE}: written anew from the profiles")
     plain.print(f"{out}: {len(files)} files, {sum(firmware_build.size(out).values())} bytes")

@@ -124,12 +124,35 @@ class EventRule(Section):
     values: list[str] = Field([], description="the values that travel with the event")
 
 
+class Journal(Section):
+    """The `[journal]` table: a ring of events that function 14h reads."""
+
+    file: int = Field(ge=1, le=65535, description="the number of the file, 1 to 65535")
+    entries: int = Field(ge=1, le=10_000, description="how many entries the ring has")
+    words: int = Field(ge=1, le=121, description="the number of registers of an entry")
+    first: Name = Field(description="the value that holds the number of the oldest entry")
+    next: Name = Field(description="the value that holds the number that the next entry will have")
+
+
+class Mailbox(Section):
+    """The `[mailbox]` table: where command frames and the blocks of an update are written."""
+
+    command_register: int = Field(ge=0, le=65535, description="the holding register of a command frame")
+    command_file: int = Field(ge=1, le=65535, description="the file of a command frame, 1 to 65535")
+    block_register: int = Field(ge=0, le=65535, description="the holding register of the first block of a bundle")
+    block_file: int = Field(ge=1, le=65535, description="the file of the first block of a bundle, 1 to 65535")
+    block_words: int = Field(ge=1, le=121, description="the number of registers of a block")
+    bitmap_file: int = Field(ge=1, le=65535, description="the file with the bitmap of missing blocks, 1 to 65535")
+
+
 class Profile(Section):
     """One device model: the whole file."""
 
     head: Head = Field(alias="profile", description="the table [profile] with the profile's name")
     registers: list[Register] = Field([], alias="register", description="the registers")
     events: list[EventRule] = Field([], alias="event", description="what becomes an event")
+    journal: Journal | None = Field(None, description="the device's own journal")
+    mailbox: Mailbox | None = Field(None, description="where commands and updates go")
 
     @property
     def name(self) -> str:

@@ -139,7 +139,7 @@ def test_profiles_can_be_listed_shown_and_checked(tmp_path: Path) -> None:
     names = [row["name"] for row in json.loads(run("profile", "list", "--json").stdout)]
     assert {"gewu-breaker", "gewu-sensor"} <= set(names)
     shown = json.loads(run("profile", "show", "gewu-breaker", "--json").stdout)
-    assert {"profile", "register", "event"} == set(shown)
+    assert {"profile", "register", "event", "journal", "mailbox"} == set(shown)
     assert "trip.overcurrent" in run("profile", "show", "gewu-breaker").stdout
     assert run("profile", "check").exit_code == 0
     wrong = tmp_path / "p.toml"

@@ -72,7 +72,7 @@ def test_each_class_is_read_in_its_period_when_there_is_time() -> None:
     bench.run(130)
     for poll, period in PERIODS.items():
         assert bench.longest_wait(0, poll, since=1) <= period + 0.05, poll
-    assert len(bench.read[0, "once"]) == 1
+    assert max(bench.read[0, "once"]) < 1  # holding and input registers at the start, and never again
 
 
 def test_what_is_due_together_is_read_together() -> None:
@@ -84,8 +84,10 @@ def test_what_is_due_together_is_read_together() -> None:
     bench.take(first)
     turn = bench.schedule.next(bench.now)
     assert isinstance(turn, Turn)
-    assert {group.poll for group in turn.groups if group.kind == "input"} == {"alarm", "fast", "normal", "slow"}
-    assert [(r.address, r.count) for r in turn.requests if r.kind == "input"] == [(0, 26)]
+    assert {group.poll for group in turn.groups if group.kind == "input"} >= {"alarm", "fast", "normal", "slow"}
+    live = max(register.end for register in load("gewu-breaker").registers if register.poll == "alarm")
+    (request,) = [request for request in turn.requests if request.kind == "input" and request.address == 0]
+    assert request.count >= live
     assert turn.requests[0].kind == "input"  # what the turn is for goes first
 
 
@@ -97,7 +99,7 @@ def test_alarms_that_fill_the_bus_leave_a_share_for_the_others() -> None:
     assert bench.longest_wait(30, "normal", since=20) < 4.2 * PERIODS["normal"]
     assert bench.longest_wait(31, "slow", since=20) < 4.2 * PERIODS["slow"]
     sweep = bench.longest_wait(0, "alarm", since=20)
-    assert sweep < 3.5  # 30 live blocks of 40 ms, and 30 % for the others
+    assert sweep < 5.5  # 30 live blocks of 38 registers and 110 ms, and 30 % for the others
 
 
 def test_no_lower_class_starves_another() -> None:
@@ -150,7 +152,8 @@ def test_a_device_that_comes_back_is_read_whole() -> None:
     bench.schedule.lost(2)
     bench.dead.clear()
     bench.run(120)
-    assert len(bench.read[1, "once"]) == 1
+    once = bench.read[1, "once"]
+    assert max(once) - min(once) < 1
     first, second = bench.read[1, "alarm"][0], bench.read[2, "alarm"][0]
     assert max(first, second) <= 40 + 30 + 7
     assert abs(first - second) < 7

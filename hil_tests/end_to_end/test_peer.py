@@ -15,7 +15,10 @@ from hil_tests.rig.village import Village
 pytestmark = pytest.mark.integration
 
 # What counts on by itself between the two readings, and by how much it may have moved meanwhile.
-COUNTS_ON = {"sequence", "measure_age", "uptime", "bus_frames", "clock", "trip_age", "energy"}
+COUNTS_ON = {
+    "sequence", "measure_age", "uptime", "bus_frames", "bus_requests", "clock", "trip_age", "energy",
+    "nonce_high", "nonce_low", "nonce_age",
+}  # fmt: skip
 VARIES = {"current": 0.1, "voltage": 0.02, "power": 0.1, "frequency": 0.01, "thermal": 0.2}
 
 

@@ -41,6 +41,15 @@ class Bl0942:
         self._latched = (0.0, Mains(0.0, 0.0, 1.0, 50.0))
         self._pulses = 0.0
 
+    @property
+    def alarm(self) -> bool:
+        """Whether the fast RMS value is above its threshold: the pin CF2, where it tells that, is high."""
+        fast = self._fast()
+        return self._registers[0x18] >> 2 & 3 == 1 and fast >> 8 >= self._registers[0x15]
+
+    def _fast(self) -> int:
+        return round(self._current_mv(self._mains.current) * 305978 / _V_REF * _FAST_RATIO)
+
     def see(self, mains: Mains, now: float) -> None:
         """The circuit shows `mains` from `now` on; call before a change and before each request."""
         while self._window + REFRESH_S <= now:
@@ -96,7 +105,7 @@ class Bl0942:
     def _packet(self) -> bytes:
         amps, mains = self._latched
         current = round(self._current_mv(amps) * 305978 / _V_REF)
-        fast = round(self._current_mv(self._mains.current) * 305978 / _V_REF * _FAST_RATIO)
+        fast = self._fast()
         voltage = round(min(mains.voltage * 1000 / self._divider, _VOLTAGE_MV) * 73989 / _V_REF)
         period = min(round(1e6 / mains.frequency), 0xFFFF) if mains.frequency > 0 else 0xFFFF
         return (

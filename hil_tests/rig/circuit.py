@@ -20,8 +20,14 @@ NUMBERS = {
     "temperature": (-60.0, 300.0),
     "power_factor": (-1.0, 1.0),
     "frequency": (0.0, 400.0),
+    "humidity": (0.0, 100.0),
+    "gas": (0.0, 3.3),
+    "probe_fault": (0.0, 2.0),
+    "pulses": (1.0, 1000.0),
 }
-FLAGS = ("handle", "silent", "stuck", "kill")
+FLAGS = ("handle", "silent", "stuck", "kill", "smoke", "water", "door", "sos", "motion", "arc", "module_fault")
+# What is fitted beside the metering chip sees these as they are.
+SENSED = ("humidity", "gas", "probe_fault", "smoke", "water", "door", "sos", "motion", "arc", "module_fault")
 
 
 def parse_injection(pairs: dict[str, str]) -> dict[str, float]:
@@ -72,6 +78,12 @@ class Circuit:
         self.residual = board.residual
         self.temperature = board.temperature
         self.power_factor = board.power_factor
+        self.humidity = board.humidity
+        self.gas = board.gas
+        self.probe_fault = board.probe_fault
+        self.smoke, self.water, self.door = board.smoke, board.water, board.door
+        self.sos, self.motion, self.arc = board.sos, board.motion, board.arc
+        self.module_fault = board.module_fault
         self.closed = board.handle
         dice = random.Random(board.id)
         self._phases = [dice.uniform(0, math.tau) for _ in range(4)]
@@ -101,5 +113,9 @@ class Circuit:
                 self.fixed.pop("current", None)
             elif key == "handle":
                 self.closed = value == 1.0
-            elif key in ("residual", "temperature", "power_factor"):
+            elif key in ("residual", "temperature", "power_factor", *SENSED):
                 setattr(self, key, value)
+
+    def leaks(self) -> float:
+        """A, residual current through the module; an open contact carries none."""
+        return self.residual if self.closed else 0.0

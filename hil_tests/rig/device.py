@@ -11,10 +11,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from hil_tests.rig.bl0942 import BAUDS, Bl0942
+from hil_tests.rig import ade7953, bl0942
+from hil_tests.rig.ade7953 import Ade7953
+from hil_tests.rig.bl0942 import Bl0942
 from hil_tests.rig.circuit import Circuit
 from hil_tests.rig.hub import Port
 from hil_tests.rig.loop import Loop, Timer
+from hil_tests.rig.periphery import Periphery
 from hil_tests.rig.process import Process
 from hil_tests.rig.site import Board, Bus
 from hil_tests.rig.terminal import Terminal
@@ -23,6 +26,8 @@ from hil_tests.rig.usb import Usb
 # Causes of a reset as the ESP32 port of MicroPython numbers them.
 POWER, HARD, WATCHDOG, SOFT = 1, 2, 3, 5
 OPENING_S = 0.010  # from the pulse on the trip coil to the open contact
+_CYCLE_S = 0.020  # of the mains: the chip's fast element looks once in it
+_PULSE_S = 0.040  # a meter's pulse, and the pause after it
 _BACK_OFF_S, _LONGEST_BACK_OFF_S = 0.2, 5.0
 _STABLE_S = 2.0  # who lived so long does not die at its start
 
@@ -35,6 +40,7 @@ class Wiring:
     contact: int
     shunt_uohm: int
     divider: int
+    pins: dict[str, int]  # of what is fitted, by name
 
 
 class Device:
@@ -57,8 +63,15 @@ class Device:
         self._control, self._meter_line = Terminal(blocking_reads=False), Terminal(blocking_reads=False)
         self.port = Port(board.id, Terminal(blocking_reads=False), bus.baud, bus.parity, bus.bits)
         self.port.silent, self.port.stuck = board.silent, board.stuck
-        self._meter = Bl0942(wiring.shunt_uohm, wiring.divider, loop.now())
+        quick = board.meter == "ade7953"
+        chip = Ade7953 if quick else Bl0942
+        self._meter: Ade7953 | Bl0942 = chip(wiring.shunt_uohm, wiring.divider, loop.now())
+        self._meter_bauds = (ade7953.BAUD,) if quick else bl0942.BAUDS
         self._meter_baud = 0
+        self._periphery = Periphery(wiring.pins, tuple(board.fitted))
+        self._said: dict[bytes, bytes] = {}  # of the world, to the board's pins
+        self._fast = self._looking = self._enabled = False
+        self._looks: dict[str, Timer] = {}
         self._process = Process(loop, interpreter, self._ended)
         self._cause: int | None = None
         self._booted = False
@@ -95,7 +108,10 @@ class Device:
         for terminal in (self._control, self._meter_line, self.port.terminal):
             terminal.discard_unread()
         self._usb.board_boots()
+        self._said.clear()
+        self._fast = self._enabled = False
         self._show_contact()
+        self._show_world()
         environment = {
             "GEWU_RIG_FLASH": str(self._flash),
             "GEWU_RIG_CONTROL": self._control.path,
@@ -113,6 +129,8 @@ class Device:
         self.circuit.inject(values)
         self._measure()
         self._show_contact()
+        self._show_world()
+        self._pulse(round(values.get("pulses", 0)))
         if self._coil:  # an energised coil does not let the lever stay up
             self._loop.after(OPENING_S, self._open)
         self.port.silent = bool(values.get("silent", self.port.silent))
@@ -122,7 +140,7 @@ class Device:
 
     def close(self) -> None:
         """End the process and give back the terminals."""
-        for timer in (self._bite, self._restart):
+        for timer in (self._bite, self._restart, *self._looks.values()):
             if timer is not None:
                 timer.cancel()
         self._process.close()
@@ -185,6 +203,8 @@ class Device:
                 self._arm(int(words[0]) * 1.125 / 1000)
             elif kind == "U":
                 self._uart(words)
+            elif kind == "C":
+                self._i2c(int(words[0]), bytes.fromhex(words[1]))
             elif kind == "R":
                 self._reset(HARD)
             elif kind == "H":
@@ -196,6 +216,8 @@ class Device:
             self._coil = bool(level)
             if level:
                 self._loop.after(OPENING_S, self._open)
+        if number == self._wiring.pins["fast_enable"] and "fast_output" in self.board.fitted:
+            self._enabled = bool(level)
 
     def _open(self) -> None:
         if self.circuit.closed:
@@ -203,10 +225,65 @@ class Device:
             self.circuit.closed = False
             self._measure()
             self._show_contact()
+            self._show_world()
             self._opened(self.board.id, time.time_ns() // 1_000_000)
 
     def _show_contact(self) -> None:
         self._control.write(b"I %d %d\n" % (self._wiring.contact, self.circuit.closed))
+
+    # --- What is fitted beside the metering chip --------------------------------------------------
+
+    def _show_world(self) -> None:
+        """Tell the board's pins what is new in its world; the module's trip output opens by itself."""
+        module = self._periphery.module
+        if "residual" in self.board.fitted or "residual_output" in self.board.fitted:
+            wait = module.see(self.circuit.leaks() * 1000, self._loop.now())
+            if wait is not None:
+                self._later("module", wait, self._show_world)
+            if module.tripped and "residual_output" in self.board.fitted and self.circuit.closed:
+                self._later("latch", OPENING_S, self._open)
+        for line in self._periphery.lines(self.circuit):
+            self._say(line)
+
+    def _say(self, line: bytes) -> None:
+        about, value = line.rsplit(b" ", 1)
+        if self._said.get(about) != value:
+            self._said[about] = value
+            self._control.write(line + b"\n")
+
+    def _later(self, what: str, seconds: float, action: Callable[[], None]) -> None:
+        """Once, in `seconds`; whatever waited for the same is let go."""
+        if what in self._looks:
+            self._looks[what].cancel()
+        self._looks[what] = self._loop.after(max(seconds, 0.001), action)
+
+    def _i2c(self, address: int, command: bytes) -> None:
+        seconds = self._periphery.measuring_s(command)
+        if "sht3x" in self.board.fitted and seconds is not None:
+            answer = b"X %d =%s" % (address, self._periphery.measured(self.circuit).hex().encode())
+            self._said.pop(b"X %d" % address, None)
+            self._later("sht3x", seconds, lambda: self._say(answer))
+
+    def _pulse(self, count: int) -> None:
+        """`count` pulses of a meter: to ground and back."""
+        if count > 0 and "pulse" in self.board.fitted:
+            pin = self._wiring.pins["pulse"]
+            self._control.write(b"I %d 0\n" % pin)
+            self._looks["pulse"] = self._loop.after(_PULSE_S, lambda: self._let_go(pin, count))
+
+    def _let_go(self, pin: int, count: int) -> None:
+        self._control.write(b"I %d 1\n" % pin)
+        self._looks["pulse"] = self._loop.after(_PULSE_S, lambda: self._pulse(count - 1))
+
+    def _look_fast(self) -> None:
+        """The chip's own element: its pin, and the latch that opens without the firmware."""
+        self._looking = False
+        fast = self._meter.alarm
+        if fast != self._fast:
+            self._fast = fast
+            self._say(b"I %d %d" % (self._wiring.pins["fast_output"], fast))
+            if fast and self._enabled and self.circuit.closed:
+                self._later("latch", OPENING_S, self._open)
 
     def _uart(self, words: list[str]) -> None:
         baud, bits, parity, stop = int(words[1]), int(words[2]), words[3], int(words[4])
@@ -221,10 +298,13 @@ class Device:
     def _measure(self) -> None:
         now = self._loop.now()
         self._meter.see(self.circuit.mains(now), now)
+        if "fast_output" in self.board.fitted and not self._looking:
+            self._looking = True
+            self._looks["fast"] = self._loop.after(_CYCLE_S, self._look_fast)
 
     def _from_meter_line(self) -> None:
         request = self._meter_line.read()
-        if self._meter_baud not in BAUDS:
+        if self._meter_baud not in self._meter_bauds:
             return  # the chip hears noise at any other speed
         self._measure()
         answer = self._meter.receive(request, self._loop.now())

@@ -1,23 +1,37 @@
 """What lies on a board's flash before its first boot: firmware and settings, or nothing on a fresh one."""
 
 import shutil
+import tempfile
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from hil_tests.rig.device import Wiring
+from hil_tests.rig.periphery import RESIDUAL_DIVIDER, RESIDUAL_UA_PER_MV, RESIDUAL_ZERO_MV
 from hil_tests.rig.site import Board, Bus
+from provisioning import firmware_build
 from provisioning.firmware_build import firmware_files
 from provisioning.settings import PINS, slot_bytes
 
 # A shunt that puts the rated current at 1.6 mV and the chip's full scale at 18 times of it.
 _FULL_SCALE_UOHM_A = 1600
-# 1.91 Mohm over 499 ohm.
-_DIVIDER = 3824
+# 1.91 Mohm over 330 ohm.
+_DIVIDER = 5789
+_GAS_ALARM_MV = 1500
+_OCCUPIED_S = 10  # the shortest: who rehearses does not wait for five minutes
+
+
+@cache
+def _compiled() -> tempfile.TemporaryDirectory[str]:
+    """The firmware as `gewu firmware build` leaves it, once for each process that plays a village."""
+    folder = tempfile.TemporaryDirectory(prefix="gewu-firmware-")
+    firmware_build.build(Path(folder.name))
+    return folder
 
 
 def settings_of(board: Board, bus: Bus) -> dict[str, Any]:
     """The settings that provisioning would give this board (keys: docs/firmware.md)."""
-    return {
+    settings: dict[str, Any] = {
         "role": board.profile.removeprefix("gewu-"),
         "serial": board.id[:16],
         "address": board.address,
@@ -28,7 +42,18 @@ def settings_of(board: Board, bus: Bus) -> dict[str, Any]:
         "curve": board.curve,
         "shunt_uohm": _FULL_SCALE_UOHM_A // board.rating,
         "divider": _DIVIDER,
+        "meter": board.meter,
+        "fitted": board.fitted,
     }
+    if "residual" in board.fitted:
+        settings["residual_zero_mv"] = RESIDUAL_ZERO_MV
+        settings["residual_ua_per_mv"] = RESIDUAL_UA_PER_MV
+        settings["residual_divider"] = RESIDUAL_DIVIDER * 1000
+    if "gas" in board.fitted:
+        settings |= {"gas_alarm_mv": _GAS_ALARM_MV, "gas_warm_s": 0}
+    if "motion" in board.fitted:
+        settings["occupied_s"] = _OCCUPIED_S
+    return settings
 
 
 def wiring_of(board: Board) -> Wiring:
@@ -38,6 +63,7 @@ def wiring_of(board: Board) -> Wiring:
         contact=PINS["contact"],
         shunt_uohm=_FULL_SCALE_UOHM_A // board.rating,
         divider=_DIVIDER,
+        pins=PINS,
     )
 
 
@@ -46,8 +72,8 @@ def fill(folder: Path, board: Board, bus: Bus) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     if board.fresh:
         return
-    for name, source in firmware_files().items():
-        target = folder / name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(source, target)
+    for stale in firmware_files():
+        (folder / stale).unlink(missing_ok=True)  # a source would win over what is compiled
+    for path in Path(_compiled().name).iterdir():
+        shutil.copyfile(path, folder / path.name)
     (folder / "settings.a").write_bytes(slot_bytes(settings_of(board, bus), 1))

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, model_validator
 
 from gateway import tomlfile
+from provisioning.settings import FITTED
 
 Name = Annotated[
     str,
@@ -31,6 +32,8 @@ class Board(tomlfile.Section):
     curve: Literal["B", "C", "D"] = "C"
     baud: int | None = Field(default=None, ge=300, le=1_000_000, description="a wrong baud to rehearse; else the bus's")
     fresh: Switch = Field(default=False, description="as from the factory: MicroPython and nothing else")
+    meter: Literal["bl0942", "ade7953"] = Field(default="bl0942", description="the metering chip")
+    fitted: list[str] = Field(default_factory=list, description="what is fitted beside it: see the firmware's settings")
     load: float = Field(default=6.0, ge=0, le=1000, description="A, mean of a varying load")
     current: float | None = Field(default=None, ge=0, le=20_000, description="A, exactly, in place of the load")
     voltage: float | None = Field(default=None, ge=0, le=1000, description="V")
@@ -38,6 +41,16 @@ class Board(tomlfile.Section):
     temperature: float = Field(default=31.0, ge=-60, le=300, description="degrees Celsius, at the terminals")
     power_factor: float = Field(default=0.95, ge=-1, le=1)
     frequency: float | None = Field(default=None, ge=0, le=400, description="Hz")
+    humidity: float = Field(default=45.0, ge=0, le=100, description="percent")
+    gas: float = Field(default=0.3, ge=0, le=3.3, description="V at the gas sensor's pin")
+    probe_fault: int = Field(default=0, ge=0, le=2, description="the temperature probe: 0 well, 1 open, 2 shorted")
+    smoke: Switch = False
+    water: Switch = False
+    door: Switch = Field(default=False, description="true is open")
+    sos: Switch = Field(default=False, description="the button is held")
+    motion: Switch = False
+    arc: Switch = False
+    module_fault: Switch = Field(default=False, description="the residual-current module has no power")
     handle: Switch = Field(default=True, description="the lever: true is closed")
     silent: Switch = Field(default=False, description="off the bus, while it runs on")
     stuck: Switch = Field(default=False, description="its bus driver never lets go: nobody else is understood")
@@ -46,6 +59,10 @@ class Board(tomlfile.Section):
     def _has_address(self) -> "Board":
         if self.address is None and not self.fresh:
             raise ValueError("it needs an `address` from 1 to 247 (only a fresh board has none)")
+        known = FITTED[self.profile.removeprefix("gewu-")]
+        for name in self.fitted:
+            if name not in known:
+                raise ValueError(f"`fitted` of a {self.profile} takes {', '.join(known)}, not {name!r}")
         return self
 
 

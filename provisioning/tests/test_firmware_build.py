@@ -23,12 +23,16 @@ def test_the_table_holds_every_readable_register() -> None:
     scope: dict[str, Any] = {}
     exec(firmware_build.generate_table(), scope)
     for constant, name in firmware_build.ROLES.items():
-        vendor, title, model, flags, fields = scope[constant]
+        vendor, title, model, flags, names, rows, bits, limits = scope[constant]
         source = profile.load(name)
         assert (vendor, title, model) == (source.head.vendor.encode(), name.encode(), source.head.model.encode())
-        assert {(f[0].decode(), f[2], f[3]) for f in fields} == {
-            (r.name, r.address, r.size) for r in source.registers if r.readable
-        }
+        readable = [r for r in source.registers if r.readable]
+        assert names.decode().split() == [r.name for r in readable]
+        assert [(rows[at + 1] << 8 | rows[at + 2], rows[at + 3]) for at in range(0, len(rows), 5)] == [
+            (r.address, r.size) for r in readable
+        ]
+        assert bits.keys() == {r.name.encode() for r in readable if r.type == "bits"}
+        assert limits[next(r.address for r in readable if r.name == "identify_seconds")] == (0, 600)
         kinds = ("coil", "discrete", "holding", "input")
         for kind, marks in zip(kinds, flags, strict=True):
             covered = {a for r in source.registers if r.kind == kind for a in range(r.address, r.end)}

@@ -1,5 +1,6 @@
 """The settings slots that provisioning writes are those that a board reads."""
 
+import ast
 import binascii
 import json
 import os
@@ -8,11 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from gateway import shipped
 from gateway.errors import ConfigurationError
 from hil_tests.rig.interpreter import micropython
-from provisioning.settings import slot_bytes
+from provisioning.protection_settings import ProtectionSettings
+from provisioning.settings import FITTED, slot_bytes
 
 GOOD: dict[str, Any] = {"role": "breaker", "serial": "GW-000001", "address": 7, "rating": 16}
 _PRINT = "import settings; s = settings.load(); print(s.configured, s.serial, s.baud, s.curve, s.shunt_uohm, s.pins)"
@@ -58,6 +61,10 @@ def test_a_board_reads_what_provisioning_wrote(tmp_path: Path) -> None:
         ("shunt_uohm", 9),
         ("meter_baud", 1200),
         ("pins", {"trip": 40}),
+        ("meter", "hlw8012"),
+        ("fitted", ["motion"]),
+        ("fitted", ["residual"]),
+        ("ntc_beta", 100),
         ("pins", {"tripp": 4}),
         ("colour", "red"),
     ],
@@ -72,3 +79,50 @@ def test_numbers_of_slots_start_at_one() -> None:
     """0 would lose against a board that counts from 1."""
     with pytest.raises(ConfigurationError, match="starts at 1"):
         slot_bytes(GOOD, 0)
+
+
+def test_both_know_the_same_fittings() -> None:
+    """FITTED of firmware/settings.py and of provisioning/settings.py are equal."""
+    tree = ast.parse((shipped.firmware() / "settings.py").read_text(encoding="utf-8"))
+    values = [
+        ast.literal_eval(node.value)
+        for node in tree.body
+        if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "FITTED"
+    ]
+    assert values == [FITTED]
+
+
+def test_what_is_fitted_and_has_no_scale_is_a_sentence() -> None:
+    """A residual-current input without the scale of its module is refused, and the sentence says what to give."""
+    with pytest.raises(ConfigurationError, match="residual_ua_per_mv"):
+        slot_bytes({**GOOD, "fitted": ["residual"]}, 1)
+    with pytest.raises(ConfigurationError, match="divider"):
+        slot_bytes({**GOOD, "meter": "ade7953", "shunt_uohm": 10, "divider": 20_000}, 1)
+    assert b"ade7953" in slot_bytes({**GOOD, "meter": "ade7953", "fitted": ["residual"], "residual_ua_per_mv": 7}, 1)
+
+
+def test_a_board_accepts_what_provisioning_accepts_of_the_protection() -> None:
+    """Names, defaults, lowest and highest of both are equal, "off" included."""
+    tree = ast.parse((shipped.firmware() / "protection_settings.py").read_text(encoding="utf-8"))
+    known = {
+        getattr(node.targets[0], "id", ""): ast.literal_eval(node.value)
+        for node in tree.body
+        if isinstance(node, ast.Assign)
+    }
+    for name, (default, low, high) in known["RANGES"].items():
+        off = () if name in known["NEVER_OFF"] else (0,)
+        assert getattr(ProtectionSettings(), name) == default
+        for value in (low, high, *off):
+            assert getattr(ProtectionSettings.model_validate({name: value}), name) == value
+        for value in {low - 1, high + 1, True, "1"} - {*off}:
+            with pytest.raises(ValidationError):
+                ProtectionSettings.model_validate({name: value})
+    assert {*known["RANGES"], "residual_type"} == set(ProtectionSettings.model_fields)
+
+
+def test_only_what_was_given_of_the_protection_is_written() -> None:
+    """Defaults stay the board's own; a wrong value is refused by its key."""
+    slot = slot_bytes({**GOOD, "protection": {"residual": 30, "undervoltage_trip": 0}}, 1)
+    assert json.loads(slot.split(b"\n")[0])["protection"] == {"residual": 30, "undervoltage_trip": 0}
+    with pytest.raises(ConfigurationError, match=r"protection\.temperature_trip"):
+        slot_bytes({**GOOD, "protection": {"temperature_trip": 50}}, 1)

@@ -2,7 +2,8 @@
 
 import harness
 import micropython
-from bl0942 import Bl0942, Factor
+from bl0942 import Bl0942
+from factor import Factor
 
 
 def bench(shunt=100):
@@ -162,6 +163,51 @@ def test_energy_is_power_over_time_and_gaps_count_a_second():
     uart.feed(harness.meter_frame(10, 230, 2000))
     meter.step(7200001)
     assert meter.energy - before <= 1
+
+
+def armed_by(meter, uart, threshold, until=1500, reply=None):
+    """Plays the chip to `meter` while it configures its fast element; the messages that it sent."""
+    messages = []
+    for now in range(0, until, 10):
+        meter.step(now)
+        sent = uart.sent()
+        if sent == b"\x58\xaa":
+            uart.feed(harness.meter_frame(6, 230, 1300))
+        elif sent:
+            messages.append(sent)
+            if sent[0] == 0x58:
+                body = bytes((threshold & 0xFF, threshold >> 8, 0))
+                uart.feed(reply or body + bytes((~(0x58 + 0x15 + sum(body)) & 0xFF,)))
+    return messages
+
+
+def test_the_fast_element_gets_its_threshold_and_is_read_back():
+    uart, meter = bench()
+    meter.arm(113000)
+    # 113 A * 0.1 mV/A, 305978 / 1.218 counts a millivolt, 0.363 of them, without the low byte.
+    threshold = int(11.3 * 305978 / 1.218 * 0.363) >> 8
+    messages = armed_by(meter, uart, threshold)
+    th, top = threshold & 0xFF, threshold >> 8
+    assert messages[0] == b"\xa8\x1d\x55\x00\x00\xe5"
+    assert messages[1][:5] == bytes((0xA8, 0x15, th, top, 0))
+    for message in messages[:4]:
+        assert ~sum(message[:5]) & 0xFF == message[5]
+    assert messages[4] == b"\x58\x15"
+    assert len(messages) == 5
+    assert meter.armed
+    assert meter.sequence > 5  # it went on measuring
+
+
+def test_another_threshold_than_wanted_is_not_armed_and_is_written_again():
+    uart, meter = bench()
+    meter.arm(113000)
+    messages = armed_by(meter, uart, 0xFFFF, 2500)
+    assert not meter.armed
+    assert messages.count(messages[1]) >= 2
+    uart, meter = bench()
+    meter.arm(113000)
+    armed_by(meter, uart, 0, 1500, b"\x00\x00\x00\x00")
+    assert not meter.armed
 
 
 def test_factors_keep_five_digits_over_the_whole_range():

@@ -1,127 +1,18 @@
-"""The parts around protection: roles into registers, panel, report, heartbeat. Runs in an empty folder."""
+"""The parts around protection: sensor, panel, report, heartbeat. Runs in an empty folder."""
 
 import json
-import os
 from binascii import crc32
 
 import harness
-import micropython
 import settings
 import table
-from bl0942 import Bl0942
-from breaker import Breaker
 from heartbeat import Heartbeat
 from live import Live
-from memory import Memory
 from panel import Panel
 from registers import COIL, DISCRETE, HOLDING, INPUT, Bank
 from report import Report, decimal
-from sensor import Sensor, Waiting
-
-
-class Bus:
-    frames = 0
-
-    class framer:
-        broken = 0
-
-
-class Running:
-    """A board of a role with its meter fed by the test, 100 ms a step."""
-
-    def __init__(self, role="breaker"):
-        for name in os.listdir():
-            os.remove(name)
-        self.now = 0
-        self.board = harness.Board()
-        self.uart = harness.Uart()
-        given = {"role": role, "serial": "GW-000001", "address": 7, "rating": 16}
-        self.settings = settings.parse(given)
-        self.bank = Bank(table.BREAKER if role == "breaker" else table.SENSOR)
-        self.meter = Bl0942(self.uart, 100, 3824, 0)
-        self.memory = Memory(0)
-        self.live = Live(self.bank, self.settings, self.memory.boots, 1, 0)
-        if role == "breaker":
-            self.role = Breaker(self.board, self.settings, self.meter, self.memory, self.live, 0)
-        else:
-            self.role = Sensor(self.settings, self.meter, self.memory, self.live, 0)
-
-    def feel(self, amps, seconds=0.1, watts=None):
-        for _ in range(int(seconds * 10 + 0.5)):
-            self.now += 100
-            flows = amps if self.board.contact.level else 0
-            power = flows * 230 * 0.95 if watts is None else watts
-            self.uart.feed(harness.meter_frame(flows, 230, power))
-            self.meter.step(self.now)
-            self.uart.sent()
-            self.role.step(self.now)
-            self.live.running(Bus, self.now)
-            if self.board.trip.level:
-                self.board.contact.level = 0
-
-    def word(self, name, kind=INPUT):
-        return self.bank.cells[kind][self.bank.at(name)]
-
-    def long(self, name, kind=INPUT):
-        address = self.bank.at(name)
-        return self.bank.cells[kind][address] << 16 | self.bank.cells[kind][address + 1]
-
-    def state(self, name):
-        return bool(self.word(b"state") & self.live.mask(name))
-
-
-def test_a_breaker_shows_what_it_measures():
-    board = Running()
-    board.feel(6, 1)
-    assert board.word(b"sequence") == 10
-    assert board.word(b"measure_age") == 0
-    assert abs(board.long(b"current") - 6000) <= 2
-    assert abs(board.word(b"voltage") - 2300) <= 1
-    assert abs(board.long(b"power") - 13110) <= 5
-    assert board.word(b"frequency") == 5000
-    assert board.state(b"closed")
-    assert not board.state(b"tripped")
-    assert board.word(b"rating", HOLDING) == 16
-    assert board.word(b"curve", HOLDING) == ord("C")
-    assert board.word(b"boot_count") == 1
-    assert board.word(b"reset_cause") == 1
-    assert board.bank.cells[DISCRETE][board.bank.at(b"contact")] == 1
-
-
-def test_negative_power_is_in_twos_complement():
-    board = Running()
-    board.feel(6, 1, watts=-1000)
-    assert abs(board.long(b"power") - (0x100000000 - 10000)) <= 5
-
-
-def test_a_trip_opens_latches_and_is_dated():
-    board = Running()
-    board.feel(6, 1)
-    board.feel(200, 0.4)
-    assert board.board.trip.highs == 1
-    assert board.board.contact.level == 0
-    assert board.state(b"tripped")
-    assert not board.state(b"closed")
-    assert (board.word(b"cause"), board.word(b"trip_count")) == (2, 1)
-    assert abs(board.long(b"trip_current") - 200000) < 40
-    board.feel(0, 3)
-    assert 2900 <= board.long(b"trip_age") <= 3300
-    assert not board.state(b"breaker_failure")
-
-
-def test_a_restart_keeps_the_trip_and_dates_it_from_the_start():
-    board = Running()
-    board.feel(200, 0.4)
-    board.memory.step(board.now)
-    memory = Memory(0)
-    board.bank = Bank(table.BREAKER)
-    live = Live(board.bank, board.settings, memory.boots, 3, 0)
-    again = Breaker(board.board, board.settings, board.meter, memory, live, 0)
-    again.step(1500)
-    again.step(3000)
-    assert (board.word(b"cause"), board.word(b"trip_count"), board.word(b"boot_count")) == (2, 1, 2)
-    assert board.long(b"trip_age") == 3000
-    assert board.board.trip.highs == 1
+from running import Bus, Running
+from sensor import Waiting
 
 
 def test_a_sensor_alarms_and_moves_nothing():
@@ -155,24 +46,6 @@ def test_uptime_and_counters_carry_into_the_high_word():
     board.bank.put_long(INPUT, at, -2)
     board.bank.add_long(INPUT, at, 5)
     assert board.long(b"bus_frames") == 0xFFFFFFFF
-
-
-def test_a_breakers_step_allocates_nothing():
-    board = Running()
-    board.feel(6, 1)
-    frame = harness.meter_frame(200, 230, 40000)
-    micropython.heap_lock()
-    try:
-        for now in range(1100, 9000, 100):
-            board.uart.feed(frame)
-            board.meter.step(now)
-            board.uart.size = 0
-            board.role.step(now)
-            board.live.running(Bus, now)
-    finally:
-        micropython.heap_unlock()
-    assert board.state(b"breaker_failure")
-    assert board.word(b"cause") == 2
 
 
 def test_identify_blinks_counts_down_and_ends():

@@ -93,7 +93,7 @@ def test_good_settings_and_their_defaults():
     assert board.trouble == ""
     assert (board.role, board.serial, board.address, board.rating) == ("breaker", b"GW-000001", 7, 16)
     assert (board.baud, board.parity, board.stopbits, board.curve) == (9600, "N", 1, "C")
-    assert (board.shunt_uohm, board.divider, board.meter_baud) == (100, 3824, 9600)
+    assert (board.shunt_uohm, board.divider, board.meter_baud) == (100, 5789, 9600)
 
 
 def test_without_settings_it_waits_on_247_at_9600_8n1():

@@ -68,8 +68,23 @@ class Board:
         self.trip = Pin()
         self.lamp = Pin()
         self.led = Pin()
+        self.siren = Pin()
         self.bus_de = Pin()
         self.contact = Pin(1)
+        self.pins = {}
+
+    def output(self, name):
+        return self.pins.setdefault(name, Pin())
+
+    def input(self, name):
+        """High, as a pull-up leaves it, unless a test has set it before."""
+        return self.pins.setdefault(name, Pin(1))
+
+    def edges(self, name, level):
+        """Low and never risen."""
+        pin = self.pins.setdefault(name, Pin())
+        pin.count = 0
+        return pin
 
 
 def meter_frame(amps, volts, watts, hertz=50.0, shunt_uohm=100, divider=3824):

@@ -1,9 +1,13 @@
 """The `machine` module of a virtual board, in the place of the ESP32's own. Runs in MicroPython.
 
-UARTs are terminals of the rig, pins are lines on a control terminal ("P 18 1" out, "I 34 1" in), the watchdog
-is kept by the rig. It offers what the firmware uses of the ESP32 and nothing that the ESP32 refuses.
+UARTs are terminals of the rig, the rest are lines on a control terminal: "P 18 1" is a pin that the board drives,
+"I 34 1" a level and "A 39 1650000" microvolts at a pin, "C 68 2400" a write to an I2C address, "X 68 6601AB..." what
+the device there would give to a reader, "O 4 5001..." the scratchpad of a DS18B20. The watchdog is kept by the rig.
+It offers what the firmware uses of the ESP32 and nothing that the ESP32 refuses.
 """
 
+import binascii
+import errno
 import io
 import os
 import select
@@ -27,6 +31,9 @@ _control = open(os.getenv("GEWU_RIG_CONTROL"), "r+b")
 _lines = {1: open(os.getenv("GEWU_RIG_UART1"), "r+b"), 2: open(os.getenv("GEWU_RIG_UART2"), "r+b")}
 _levels = {}
 _handlers = {}
+_microvolts = {}
+_answers = {}  # of I2C devices, by address
+_scratchpads = {}  # of 1-Wire sensors, by pin
 _rest = b""
 _readable = select.poll()
 _readable.register(_control, select.POLLIN)
@@ -45,8 +52,16 @@ def _listen():
     lines = (_rest + (_control.read(256) or b"")).split(b"\n")
     _rest = lines.pop()
     for line in lines:
+        kind = line[:1]
         number, level = line[2:].split()
-        number, level = int(number), int(level)
+        number = int(number)
+        if kind == b"A":
+            _microvolts[number] = int(level)
+            continue
+        if kind != b"I":
+            (_answers if kind == b"X" else _scratchpads)[number] = binascii.unhexlify(level[1:])
+            continue
+        level = int(level)
         before = _levels.get(number, level)
         _levels[number] = level
         if number in _handlers and before != level:
@@ -110,6 +125,64 @@ class Pin:
         _handlers[self._id] = (handler, trigger, self)
         if handler is None:
             del _handlers[self._id]
+
+
+class ADC:
+    ATTN_0DB = 0
+    ATTN_2_5DB = 1
+    ATTN_6DB = 2
+    ATTN_11DB = 3
+
+    def __init__(self, id, *, sample_ns=0, atten=ATTN_0DB):
+        number = id._id if isinstance(id, Pin) else id
+        if not 32 <= number <= 39:
+            raise ValueError("invalid pin")  # ADC1; the others share their converter with Wi-Fi
+        self._id = number
+        self._atten = atten
+
+    def read_uv(self):
+        # With 11 dB the converter shows 142 mV where there is less, and ends near 3.15 V.
+        _listen()
+        top = (950_000, 1_250_000, 1_750_000, 3_150_000)[self._atten]
+        low = (75_000, 85_000, 95_000, 142_000)[self._atten]
+        return max(low, min(_microvolts.get(self._id, 0), top))
+
+    def read_u16(self):
+        return min(self.read_uv() * 65535 // 3_150_000, 65535)
+
+
+class I2C:
+    def __init__(self, id, *, scl=None, sda=None, freq=400_000, timeout=50_000):
+        if id not in (0, 1):
+            raise ValueError("I2C(%d) does not exist" % id)
+
+    def scan(self):
+        _listen()
+        return sorted(_answers)
+
+    def writeto(self, addr, buf, stop=True):
+        _listen()
+        if addr not in _answers:
+            raise OSError(errno.ENODEV)
+        _answers[addr] = b""  # busy: it does not acknowledge a reader
+        _tell(b"C %d %s\n" % (addr, binascii.hexlify(buf)))
+        return len(buf)
+
+    def readfrom_into(self, addr, buf, stop=True):
+        _listen()
+        data = _answers.get(addr, b"")
+        if not data:
+            raise OSError(errno.ENODEV)
+        for index in range(len(buf)):
+            buf[index] = data[index] if index < len(data) else 0xFF
+
+    def readfrom(self, addr, nbytes, stop=True):
+        data = bytearray(nbytes)
+        self.readfrom_into(addr, data)
+        return bytes(data)
+
+    def deinit(self):
+        pass
 
 
 class UART(io.IOBase):

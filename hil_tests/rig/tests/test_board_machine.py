@@ -6,15 +6,16 @@ from pathlib import Path
 
 import pytest
 
-STAND_IN = Path(__file__).resolve().parents[1] / "board" / "machine.py"
+BOARD = Path(__file__).resolve().parents[1] / "board"
+STAND_IN = BOARD / "machine.py"
 
 
-def _stubs() -> ast.Module:
+def _stubs(module: str = "machine") -> ast.Module:
     spec = importlib.util.find_spec("micropython")  # the stubs lie side by side as top-level .pyi files
     folder = Path(ast.__file__) if spec is None or spec.origin is None else Path(spec.origin)
     for place in [folder.parent, *map(Path, __import__("sys").path)]:
-        if (place / "machine.pyi").is_file():
-            return ast.parse((place / "machine.pyi").read_text(encoding="utf-8"))
+        if (place / f"{module}.pyi").is_file():
+            return ast.parse((place / f"{module}.pyi").read_text(encoding="utf-8"))
     raise AssertionError("micropython-esp32-stubs is not installed: run the tests with ./gewu test")
 
 
@@ -36,7 +37,7 @@ REAL = _public(_stubs())
 PROTOCOL = {"ioctl"}
 
 
-@pytest.mark.parametrize("name", ["Pin", "UART", "WDT", ""])
+@pytest.mark.parametrize("name", ["Pin", "UART", "WDT", "ADC", "I2C", ""])
 def test_nothing_is_offered_that_the_board_refuses(name: str) -> None:
     """Every public method and every keyword of it exists in the ESP32's stubs."""
     offered = _public(ast.parse(STAND_IN.read_text(encoding="utf-8")))[name]
@@ -47,3 +48,12 @@ def test_nothing_is_offered_that_the_board_refuses(name: str) -> None:
         if method in ("__init__", "init"):
             known = REAL[name]["__init__"] | REAL[name].get("init", set())
             assert parameters <= known, f"{name}.{method}: {sorted(parameters - known)}"
+
+
+def test_the_1_wire_bus_offers_nothing_more_either() -> None:
+    """The stand-in of `onewire`, which the ESP32's MicroPython has built in."""
+    offered = _public(ast.parse((BOARD / "onewire.py").read_text(encoding="utf-8")))["OneWire"]
+    real = _public(_stubs("onewire"))["OneWire"]
+    for method, parameters in offered.items():
+        if not method.startswith("_") or method == "__init__":
+            assert parameters <= real[method], method
