@@ -143,7 +143,7 @@ def test_a_tripped_breaker_is_hot_but_not_overloaded():
     assert not bench.guard.alarm.on
     bench.step(40800)
     bench.step(40800)
-    bench.closed = True
+    bench.seen.closed = True
     bench.step(10000)
     assert bench.guard.alarm.on  # closed while hot: little is left until the next trip
 
@@ -153,10 +153,10 @@ def test_a_lever_closed_after_the_check_is_no_breaker_failure():
     bench.time_to_trip(255)
     for _ in range(16):
         bench.step(40800)
-    bench.closed = True
+    bench.seen.closed = True
     for _ in range(3):
         bench.step(20000)
-        assert not bench.guard.failed
+        assert not bench.guard.opening.failed
         assert bench.guard.cause == NONE
 
 
