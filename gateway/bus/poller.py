@@ -6,7 +6,7 @@ import logging
 import threading
 import uuid
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from typing import TypeVar
 
@@ -15,7 +15,7 @@ from gateway.bus.device import PolledDevice
 from gateway.bus.handover import RETRY_S, Handover
 from gateway.bus.planner import Request
 from gateway.bus.questions import Questions
-from gateway.bus.schedule import Schedule, Turn
+from gateway.bus.schedule import PERIODS, Schedule, Turn
 from gateway.bus.sink import Sink
 from gateway.bus.status import BusStatus
 from gateway.bus.transport import Line
@@ -25,6 +25,7 @@ from gateway.clock import Clock
 from gateway.config.model import Bus
 from gateway.errors import DeviceRefused, StoreError
 from gateway.profile.decode import decode
+from gateway.profile.model import Poll
 from gateway.records import Mark, Value
 from gateway.rules.events import Moment
 
@@ -49,6 +50,7 @@ class BusPoller:
         *,
         new_id: Callable[[], str] = lambda: str(uuid.uuid4()),
         connect: Callable[[Bus], Line] | None = None,
+        periods: Mapping[Poll, float] = PERIODS,
     ) -> None:
         self.name = bus.name
         self._bus = bus
@@ -58,7 +60,7 @@ class BusPoller:
         self._devices = [PolledDevice(device, new_id) for device in bus.device]
         self._started = clock.monotonic()
         wire = Wire(bus.baud, bus.parity, bus.stopbits)
-        self._schedule = Schedule([device.definition for device in bus.device], wire, self._started)
+        self._schedule = Schedule([device.definition for device in bus.device], wire, self._started, periods)
         self._line: Line | None = None
         self._trouble: str | None = None
         self._reopen_at, self._reopen_wait = self._started, _FIRST_REOPEN_S

@@ -1,7 +1,7 @@
 """One serial port, opened for this process alone, that reads whole Modbus frames and keeps the silences.
 
-minimalmodbus drives it as if it were a plain pyserial object. It never interprets registers. What it adds:
-an exception answer ends a read at once instead of at its time-out, a time-out counts from the request and
+`Line` asks through `ask`; minimalmodbus, which does the writing functions, drives it as if it were a plain
+pyserial object. It never interprets registers. What it adds: an exception answer ends a read at once instead of at its time-out, a time-out counts from the request and
 grows with the length of the answer, and after a failure the line is listened to until it is quiet.
 """
 
@@ -64,12 +64,22 @@ class FramedPort:
     def flush(self) -> None:
         self._line.flush()
 
+    def ask(self, request: bytes, length: int) -> bytes:
+        """Send `request` and return its answer of at most `length` bytes: see `write` and `read`."""
+        self.write(request)
+        return self.read(length)
+
+    def tell(self, request: bytes, turnaround: float) -> None:
+        """Send `request`, to which nobody answers; the line then rests for `turnaround` seconds."""
+        self.write(request)
+        self._busy_until += turnaround
+
     def write(self, frame: bytes) -> int:
         """Send a request, after the silence that must precede it and with nothing old left to read."""
         wait = self._busy_until - self._now()
         if wait > 0:
             time.sleep(wait)
-            self._line.reset_input_buffer()
+        self._line.reset_input_buffer()
         self.frame = b""
         # Written is not sent: the time-out of the answer starts when the last bit has left.
         self._busy_until = self._now() + len(frame) * self._wire.t_char + self._wire.silence

@@ -11,7 +11,7 @@ class the earliest deadline first. On top of that four rules keep the bus fair:
   `TRIAL_SHARE` of the bus as long as others live on it.
 """
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from gateway.bus.planner import Planner, Request
@@ -88,9 +88,12 @@ class _Agenda:
 class Schedule:
     """The order of one bus. Devices are named by their place in `profiles`."""
 
-    def __init__(self, profiles: Sequence[Profile], wire: Wire, now: float) -> None:
+    def __init__(
+        self, profiles: Sequence[Profile], wire: Wire, now: float, periods: Mapping[Poll, float] = PERIODS
+    ) -> None:
+        self._periods = periods
         self._agendas = [
-            _Agenda(profile, Planner(profile, wire), _groups(profile, now), _answers_apart(profile), now)
+            _Agenda(profile, Planner(profile, wire), _groups(profile, now, periods), _answers_apart(profile), now)
             for profile in profiles
         ]
         for agenda in self._agendas:
@@ -125,7 +128,7 @@ class Schedule:
         """The device answered as itself: it takes part again, and reads all when it was new or lost."""
         agenda = self._agendas[device]
         if agenda.fresh:
-            agenda.groups = _groups(agenda.profile, now)
+            agenda.groups = _groups(agenda.profile, now, self._periods)
             agenda.find_riders()
         if agenda.failures >= SILENT_AFTER:
             # One came back, perhaps because a cable did: the other silent ones need not wait their time.
@@ -233,12 +236,12 @@ def _answers_apart(profile: Profile) -> bool:
     return bool(profile.identity and profile.identity.objects)
 
 
-def _groups(profile: Profile, now: float) -> list[Group]:
+def _groups(profile: Profile, now: float, periods: Mapping[Poll, float]) -> list[Group]:
     members: dict[tuple[Poll, Kind], list[Register]] = {}
     for register in profile.registers:
         if register.readable and register.poll != "never":
             members.setdefault((register.poll, register.kind), []).append(register)
     return [
-        Group(poll, kind, tuple(registers), now, PERIODS.get(poll, _ONCE_PERIOD_S))
+        Group(poll, kind, tuple(registers), now, periods.get(poll, _ONCE_PERIOD_S))
         for (poll, kind), registers in members.items()
     ]
