@@ -33,34 +33,85 @@ V2302, A5250, W12075, HZ5001, PF980 = (
     (0x4475, 0),
 )
 NOTHING: Words = {0: (0,)}
+ZEROS: tuple[int, ...] = (0,) * 342
 
 # profile: raw words by kind and address, then some of the values that they are, to the unit
 DEVICES: dict[str, tuple[dict[str, Words], dict[str, Value], dict[str, Mark]]] = {
     "eastron-sdm120": (
-        {"input": {0: V230_2 + (0,) * 342} | {6: A5_25, 12: MINUS_W1207_5, 30: (0x3F7A, 0xE148), 70: HZ50_01}
-         | {72: KWH1234_56, 342: KWH1234_56}},
-        {"voltage": 230.2, "current": 5.25, "power": -1207.5, "power_factor": 0.98, "frequency": 50.01,
-         "energy_import": 1234.56, "energy_export": 0.0, "energy": 1234.56},
+        {
+            "input": {0: V230_2 + ZEROS}
+            | {6: A5_25, 12: MINUS_W1207_5, 30: (0x3F7A, 0xE148), 70: HZ50_01}
+            | {72: KWH1234_56, 342: KWH1234_56}
+        },
+        {
+            "voltage": 230.2,
+            "current": 5.25,
+            "power": -1207.5,
+            "power_factor": 0.98,
+            "frequency": 50.01,
+            "energy_import": 1234.56,
+            "energy_export": 0.0,
+            "energy": 1234.56,
+        },
         {},
     ),
     "eastron-sdm630": (
-        {"input": {0: V230_2 + (0,) * 342} | {4: V230_2, 8: A5_25, 16: W1207_5, 52: W1207_5, 74: KWH1234_56}},
-        {"voltage_l1": 230.2, "voltage_l2": 0.0, "voltage_l3": 230.2, "current_l1": 0.0, "current_l2": 5.25,
-         "power_l3": 1207.5, "power": 1207.5, "energy_export": 1234.56},
+        {"input": {0: V230_2 + ZEROS} | {4: V230_2, 8: A5_25, 16: W1207_5, 52: W1207_5, 74: KWH1234_56}},
+        {
+            "voltage_l1": 230.2,
+            "voltage_l2": 0.0,
+            "voltage_l3": 230.2,
+            "current_l1": 0.0,
+            "current_l2": 5.25,
+            "power_l3": 1207.5,
+            "power": 1207.5,
+            "energy_export": 1234.56,
+        },
         {},
     ),
     "chint-dtsu666": (
-        {"holding": {0: (204, 701, 0, 0, 0, 0, 1, 10), 0x101E: (0,) * 12, 0x2000: (0,) * 80}
-         | {0x101E: KWH1234_56, 0x1028: A5_25, 0x2006: V2302, 0x200E: A5250, 0x2012: W12075, 0x202A: PF980, 0x2044: HZ5001}},
-        {"version": 204, "current_ratio": 1, "voltage_l1": 230.2, "current_l2": 5.25, "power": 1207.5, "power_l1": 0.0,
-         "power_factor": 0.98, "frequency": 50.01, "energy_import": 1234.56, "energy_export": 5.25},
+        {
+            "holding": {0: (204, 701, 0, 0, 0, 0, 1, 10), 0x101E: (0,) * 12, 0x2000: (0,) * 80}
+            | {
+                0x101E: KWH1234_56,
+                0x1028: A5_25,
+                0x2006: V2302,
+                0x200E: A5250,
+                0x2012: W12075,
+                0x202A: PF980,
+                0x2044: HZ5001,
+            }
+        },
+        {
+            "version": 204,
+            "current_ratio": 1,
+            "voltage_l1": 230.2,
+            "current_l2": 5.25,
+            "power": 1207.5,
+            "power_l1": 0.0,
+            "power_factor": 0.98,
+            "frequency": 50.01,
+            "energy_import": 1234.56,
+            "energy_export": 5.25,
+        },
         {},
     ),
     "peacefair-pzem-016": (
         # the low register comes first: 0001 86A0h mA is 100 A; FFFFh in register 9 is the alarm
-        {"input": {0: (2302, 0x86A0, 0x0001, 0x2B67, 0x0000, 0x86A1, 0x0001, 500, 98, 0xFFFF)}, "holding": {1: (2300,)}},
-        {"voltage": 230.2, "current": 100.0, "power": 1111.1, "energy": 100.001, "frequency": 50.0, "power_factor": 0.98,
-         "power_alarm": True, "power_limit": 2300},
+        {
+            "input": {0: (2302, 0x86A0, 0x0001, 0x2B67, 0x0000, 0x86A1, 0x0001, 500, 98, 0xFFFF)},
+            "holding": {1: (2300,)},
+        },
+        {
+            "voltage": 230.2,
+            "current": 100.0,
+            "power": 1111.1,
+            "energy": 100.001,
+            "frequency": 50.0,
+            "power_factor": 0.98,
+            "power_alarm": True,
+            "power_limit": 2300,
+        },
         {},
     ),
     "xy-md02": (
@@ -69,28 +120,72 @@ DEVICES: dict[str, tuple[dict[str, Words], dict[str, Value], dict[str, Mark]]] =
         {},
     ),
     "bender-rcmb300": (
-        {"holding": {8000: (0x3C4C, 0xCCCD, 0xBBC4, 0x9BA6, 0x3C4C, 0xCCCD), 8008: (0x0001, 0x0002), 8014: (0x0010, 0x0022)}},
-        {"residual_ac": 0.0125, "residual_dc": -0.006, "residual_rms": 0.0125, "alarms": 65538, "relay_2_dc": True,
-         "relay_2_ac": False, "relay_1_rms": True, "relay_1_device_error": True, "relay_1_dc": False},
+        {
+            "holding": {
+                8000: (0x3C4C, 0xCCCD, 0xBBC4, 0x9BA6, 0x3C4C, 0xCCCD),
+                8008: (0x0001, 0x0002),
+                8014: (0x0010, 0x0022),
+            }
+        },
+        {
+            "residual_ac": 0.0125,
+            "residual_dc": -0.006,
+            "residual_rms": 0.0125,
+            "alarms": 65538,
+            "relay_2_dc": True,
+            "relay_2_ac": False,
+            "relay_1_rms": True,
+            "relay_1_device_error": True,
+            "relay_1_dc": False,
+        },
         {},
     ),
     "circutor-rgu-100a": (
         {"input": {0x1388: (0x4D52, 0x4344), 0x0FA0: (17,), 0x0FC8: (31,)}, "discrete": {1: (1, 1, 0, 0, 1)}},
-        {"equipment_type": "MRCD", "residual": 0.017, "trip_residual": 0.031, "prealarm": True, "tripped": True,
-         "tripped_by_leakage": False, "transformer_error": False, "tripped_by_test": True},
+        {
+            "equipment_type": "MRCD",
+            "residual": 0.017,
+            "trip_residual": 0.031,
+            "prealarm": True,
+            "tripped": True,
+            "tripped_by_leakage": False,
+            "transformer_error": False,
+            "tripped_by_test": True,
+        },
         {},
     ),
     "honeywell-sensepoint-xcd": (
         {"holding": {0: (0x2508, 0x2508, 0x4148, 0x0000, 0, 0b010001, 1, 0, 0, 0, 5, 0x41C4, 0x0000)}},
-        {"gas": 12.5, "fault_code": 0, "alarm_1": True, "alarm_2": False, "warning": True, "fault": False, "monitoring": 1,
-         "unit_code": 5, "gas_peak": 24.5},
+        {
+            "gas": 12.5,
+            "fault_code": 0,
+            "alarm_1": True,
+            "alarm_2": False,
+            "warning": True,
+            "fault": False,
+            "monitoring": 1,
+            "unit_code": 5,
+            "gas_peak": 24.5,
+        },
         {},
     ),
     "wirenboard-mwac": (
-        {"discrete": {3: (0, 1, 0)}, "coil": {0: (1, 0, 1)},
-         "input": {316: (0x0001, 0x0000, 0x0000, 0x0007), 121: (11980,), 270: (0x0012, 0xD687)}},
-        {"leak_1": False, "leak_2": True, "output_1": True, "output_2": False, "alarm": True, "pulses_1": 65536,
-         "pulses_2": 7, "supply": 11.98, "serial_number": 1234567},
+        {
+            "discrete": {3: (0, 1, 0)},
+            "coil": {0: (1, 0, 1)},
+            "input": {316: (0x0001, 0x0000, 0x0000, 0x0007), 121: (11980,), 270: (0x0012, 0xD687)},
+        },
+        {
+            "leak_1": False,
+            "leak_2": True,
+            "output_1": True,
+            "output_2": False,
+            "alarm": True,
+            "pulses_1": 65536,
+            "pulses_2": 7,
+            "supply": 11.98,
+            "serial_number": 1234567,
+        },
         {},
     ),
     "tuf-2000": (
@@ -100,10 +195,29 @@ DEVICES: dict[str, tuple[dict[str, Words], dict[str, Value], dict[str, Mark]]] =
         {},
     ),
     "wirenboard-msw3": (
-        {"input": {0: (0xFFF6, 455), 3: (4150,), 8: (0xFFFF, 0x0001, 0x86A0, 300), 280: (540,), 283: (25,), 270: (0, 9)},
-         "coil": {0: (0,)}},
-        {"temperature": -1.0, "humidity": 45.5, "noise": 41.5, "co2": 65535, "light": 1000.0, "voc": 300,
-         "motion_max": 540, "motion": 25, "buzzer": False, "serial_number": 9},
+        {
+            "input": {
+                0: (0xFFF6, 455),
+                3: (4150,),
+                8: (0xFFFF, 0x0001, 0x86A0, 300),
+                280: (540,),
+                283: (25,),
+                270: (0, 9),
+            },
+            "coil": {0: (0,)},
+        },
+        {
+            "temperature": -1.0,
+            "humidity": 45.5,
+            "noise": 41.5,
+            "co2": 65535,
+            "light": 1000.0,
+            "voc": 300,
+            "motion_max": 540,
+            "motion": 25,
+            "buzzer": False,
+            "serial_number": 9,
+        },
         {"co2": "bad"},
     ),
     "icpdas-pir-130": ({"discrete": {0: (1,), 272: (0,)}}, {"presence": True, "was_read": False}, {}),
@@ -114,21 +228,38 @@ DEVICES: dict[str, tuple[dict[str, Words], dict[str, Value], dict[str, Mark]]] =
     ),
     "yosemitech-y532": (
         # the lowest byte comes first: 7.25 is 40E8 0000h, 24.5 is 41C4 0000h
-        {"holding": {0x2800: (0x0000, 0xE840), 0x2400: (0x0000, 0xC441),
-                     0x0900: (0x5957, 0x3433, 0x3137, 0x3031, 0x3233, 0x3435, 0x0000)}},
+        {
+            "holding": {
+                0x2800: (0x0000, 0xE840),
+                0x2400: (0x0000, 0xC441),
+                0x0900: (0x5957, 0x3433, 0x3137, 0x3031, 0x3233, 0x3435, 0x0000),
+            }
+        },
         {"ph": 7.25, "temperature": 24.5, "serial_number": "YW4317012345"},
         {},
     ),
     "wirenboard-map3e": (
         # FFFF FF9Ch is -100, times 0.00512 W; 0000 0001 0000 0000h * 1e-5, the low register first, is 42949.67296 kWh
-        {"input": {0x1410: (0x59EC, 0x0558) + (0,) * 4 + (0x0140, 0x0004) + (0,) * 4,
-                   0x1300: (0xFFFF, 0xFF9C) + (0,) * 6, 0x10BD: (980, 0, 0xFFFF), 0x10F8: (5001,),
-                   0x1200: (0, 0, 1, 0) + (1, 0, 0, 0) + (0,) * 8}},
-        {"power": -0.512, "frequency": 50.01, "power_factor_l1": 0.98, "power_factor_l3": -0.001,
-         "energy": 42949.67296, "energy_l1": 1e-05},
+        {
+            "input": {
+                0x1410: (0x59EC, 0x0558) + (0,) * 4 + (0x0140, 0x0004) + (0,) * 4,
+                0x1300: (0xFFFF, 0xFF9C) + (0,) * 6,
+                0x10BD: (980, 0, 0xFFFF),
+                0x10F8: (5001,),
+                0x1200: (0, 0, 1, 0) + (1, 0, 0, 0) + (0,) * 8,
+            }
+        },
+        {
+            "power": -0.512,
+            "frequency": 50.01,
+            "power_factor_l1": 0.98,
+            "power_factor_l3": -0.001,
+            "energy": 42949.67296,
+            "energy_l1": 1e-05,
+        },
         {},
     ),
-}  # fmt: skip
+}
 
 
 def block(words: Words, bits: bool) -> list[SimData]:
