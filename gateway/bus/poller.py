@@ -18,9 +18,10 @@ from gateway.bus.questions import Questions
 from gateway.bus.schedule import PERIODS, Schedule, Turn
 from gateway.bus.sink import Sink
 from gateway.bus.status import BusStatus
+from gateway.bus.timekeeping import EVERY_S, ClockWrite, clock_writes
 from gateway.bus.transport import Line
 from gateway.bus.trouble import BusTrouble, PortTrouble, WrongDevice
-from gateway.bus.wire import Wire
+from gateway.bus.wire import wire_of
 from gateway.clock import Clock
 from gateway.config.model import Bus
 from gateway.errors import DeviceRefused, StoreError
@@ -59,7 +60,7 @@ class BusPoller:
         self._connect = connect or open_line
         self._devices = [PolledDevice(device, new_id) for device in bus.device]
         self._started = clock.monotonic()
-        wire = Wire(bus.baud, bus.parity, bus.stopbits)
+        wire = wire_of(bus.port, bus.baud, bus.parity, bus.stopbits)
         self._schedule = Schedule([device.definition for device in bus.device], wire, self._started, periods)
         self._line: Line | None = None
         self._trouble: str | None = None
@@ -67,8 +68,12 @@ class BusPoller:
         self._polls, self._errors, self._busy_s = 0, Counter[str](), 0.0
         self._handover = Handover(bus.name, sink, clock.monotonic)
         self._look_at = self._started
+        self._clock_at = self._started
+        self._clock_writes = clock_writes([device.definition for device in bus.device], broadcast=_hears_all(bus))
+        self._clocks_to_set: list[ClockWrite] = []
         self._wake = threading.Event()
         self._questions = Questions(bus.name, self._wake)
+        self._answering = False
         self._stopping = False
         self._lock = threading.Lock()
         self._thread = threading.Thread(target=self._run, name=f"bus {bus.name}", daemon=True)
@@ -146,10 +151,12 @@ class BusPoller:
         now = self._clock.monotonic()
         if self._line is None and now >= self._reopen_at:
             self._open()
-        self._answer_asked()
+        for error in self._answer_asked():
+            self._late_answer_of(error)
         self._handover.again()
         if now >= self._look_at:
             self._look(now)
+        self._tell_time(now)
         turn = self._schedule.next(now) if self._line is not None else self._reopen_at
         if isinstance(turn, Turn):
             self._take(turn)
@@ -188,6 +195,7 @@ class BusPoller:
             return
         if self._trouble is not None:
             _log.warning("bus %s: the port %s is open again", self.name, self._bus.port)
+        line.before_each = self._before_each
         with self._lock:
             self._line, self._trouble = line, None
         self._reopen_wait = _FIRST_REOPEN_S
@@ -201,12 +209,42 @@ class BusPoller:
                 self._line = None
 
     def _port_gone(self, error: PortTrouble) -> None:
+        if self._line is None:
+            return  # known: what was asked in between has found it out
         _log.warning("bus %s: %s", self.name, error)
         self._close()
         with self._lock:
             self._trouble = str(error)
             self._errors[error.cause] += 1
         self._reopen_at = self._clock.monotonic() + self._reopen_wait
+
+    # --- the time --------------------------------------------------------------------------------
+
+    def _tell_time(self, now: float) -> None:
+        """Set the devices' clocks, one write at a time, so that nothing else waits for long."""
+        if now >= self._clock_at and self._clock.state() == "trusted":
+            self._clock_at = now + EVERY_S
+            self._clocks_to_set = list(self._clock_writes)
+        if not self._clocks_to_set or self._line is None:
+            return
+        write = self._clocks_to_set.pop(0)
+        try:
+            self._set_clock(self._line, write)
+        except DeviceRefused as refusal:
+            _log.info("bus %s: a clock could not be set: %s", self.name, refusal)
+        except BusTrouble as error:
+            self._late_answer_of(error)
+        except PortTrouble as error:
+            self._port_gone(error)
+
+    def _set_clock(self, line: Line, write: ClockWrite) -> None:
+        words = write.words(self._clock.wall_ms())
+        if write.device is None:
+            self._count()
+            line.broadcast_registers(write.register.address, words)
+        elif self._devices[write.device].online:
+            self._count()
+            line.write_registers(self._devices[write.device].settings.address, write.register.address, words)
 
     # --- a turn ----------------------------------------------------------------------------------
 
@@ -219,7 +257,6 @@ class BusPoller:
                 self._contact(turn.device, device, line, before)
                 return
             for request in turn.requests:
-                self._answer_asked()
                 if self._line is None or self._stopping:
                     return
                 self._read(turn.device, device, line, request)
@@ -321,17 +358,31 @@ class BusPoller:
 
     # --- what others ask -------------------------------------------------------------------------
 
-    def _answer_asked(self) -> None:
+    def _before_each(self, unit: int) -> None:
+        """Before every exchange: a command waits for one exchange at most, whatever the bus is about."""
+        for error in self._answer_asked():
+            if error.address == unit:
+                raise error  # its late answer could be taken for the one that was about to be asked for
+            self._late_answer_of(error)
+
+    def _answer_asked(self) -> list[BusTrouble]:
+        """Run what others ask; returns the failures, whose answers may still come."""
+        failures: list[BusTrouble] = []
+        if self._answering:  # what they ask is made of exchanges itself, and is not interrupted
+            return failures
+        self._answering = True
         while self._questions.waiting():
             if self._line is None:
                 self._questions.refuse(self._trouble or "the port is not open")
-                return
+                break
             self._count()
             error = self._questions.answer(self._line)
             if isinstance(error, PortTrouble):
                 self._port_gone(error)
             elif isinstance(error, BusTrouble):
-                self._late_answer_of(error)
+                failures.append(error)
+        self._answering = False
+        return failures
 
     def _late_answer_of(self, error: BusTrouble) -> None:
         """The answer may still come: that device is asked who it is before its values are taken again."""
@@ -341,6 +392,10 @@ class BusPoller:
                 self._schedule.failed(index, self._clock.monotonic(), 0.0)
 
 
+def _hears_all(bus: Bus) -> bool:
+    return not bus.port.startswith("tcp://")  # unit 0 of a TCP server is a device of its own
+
+
 def open_line(bus: Bus) -> Line:
     """The line of a configured bus, opened; PortTrouble when that is not possible now."""
-    return Line(bus.name, bus.port, Wire(bus.baud, bus.parity, bus.stopbits), bus.timeout)
+    return Line(bus.name, bus.port, wire_of(bus.port, bus.baud, bus.parity, bus.stopbits), bus.timeout)

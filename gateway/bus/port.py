@@ -1,8 +1,9 @@
 """One serial port, opened for this process alone, that reads whole Modbus frames and keeps the silences.
 
 `Line` asks through `ask`; minimalmodbus, which does the writing functions, drives it as if it were a plain
-pyserial object. It never interprets registers. What it adds: an exception answer ends a read at once instead of at its time-out, a time-out counts from the request and
-grows with the length of the answer, and after a failure the line is listened to until it is quiet.
+pyserial object. It never interprets registers. What it adds: an exception answer ends a read at once instead of
+at its time-out, a time-out counts from the request and grows with the length of the answer, and after a failure
+the line is listened to until it is quiet.
 """
 
 import errno
@@ -11,6 +12,7 @@ import termios
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Protocol
 
 import serial
 
@@ -24,8 +26,27 @@ _LONGEST_FRAME = 256
 # USB adapters and schedulers hold bytes back for a while; FTDI's latency timer is 16 ms.
 _SLACK_S = 0.05
 _LONGEST_BABBLE_S = 0.5
+_RFC2217 = "rfc2217://"
 
 Clock = Callable[[], float]
+
+
+class Port(Protocol):
+    """What `Line` needs of a port; minimalmodbus needs more of pyserial's methods, which all ports have too."""
+
+    port: str
+    timeout: float
+    frame: bytes
+
+    def ask(self, request: bytes, length: int) -> bytes: ...
+
+    def tell(self, request: bytes, turnaround: float) -> None: ...
+
+    def read_on(self, count: int) -> bytes: ...
+
+    def quieten(self) -> None: ...
+
+    def close(self) -> None: ...
 
 
 class FramedPort:
@@ -56,7 +77,12 @@ class FramedPort:
         self._line.close()
 
     def reset_input_buffer(self) -> None:
-        self._line.reset_input_buffer()
+        """Forget what has come so far."""
+        if self.port.startswith(_RFC2217):
+            # pyserial would ask the server to forget, and poll for its answer for 50 ms
+            self._line.read(self._line.in_waiting)
+        else:
+            self._line.reset_input_buffer()
 
     def reset_output_buffer(self) -> None:
         self._line.reset_output_buffer()
@@ -79,7 +105,7 @@ class FramedPort:
         wait = self._busy_until - self._now()
         if wait > 0:
             time.sleep(wait)
-        self._line.reset_input_buffer()
+        self.reset_input_buffer()
         self.frame = b""
         # Written is not sent: the time-out of the answer starts when the last bit has left.
         self._busy_until = self._now() + len(frame) * self._wire.t_char + self._wire.silence
@@ -129,7 +155,8 @@ def _open(path: str, wire: Wire) -> serial.Serial:
             parity=wire.parity,
             stopbits=wire.stopbits,
             timeout=_SLICE_S,
-            write_timeout=_WRITE_TIMEOUT_S,
+            # pyserial has none for RFC 2217
+            write_timeout=None if path.startswith(_RFC2217) else _WRITE_TIMEOUT_S,
             # None where there is no device file to lock
             exclusive=None if "://" in path else True,
         )

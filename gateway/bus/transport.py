@@ -1,4 +1,4 @@
-"""One RS-485 line as a Modbus RTU master. It never decides what to ask, or when.
+"""One RS-485 line (or one Modbus TCP connection) as a Modbus master. It never decides what to ask, or when.
 
 minimalmodbus writes (functions 5, 6, 15 and 16). Reads (1 to 4), where every millisecond counts and which it
 precedes with a silence of 11-bit characters on every line, identification (2B/0E) and broadcasts, which it
@@ -19,7 +19,9 @@ import minimalmodbus
 import serial
 
 from gateway.bus import wire as modbus
-from gateway.bus.port import FramedPort
+from gateway.bus.port import FramedPort, Port
+from gateway.bus.tcp import SCHEME as TCP
+from gateway.bus.tcp import TcpPort
 from gateway.bus.trouble import Cause, PortTrouble, no_use, refusal
 from gateway.bus.wire import Wire
 from gateway.errors import DeviceRefused
@@ -40,7 +42,8 @@ class Line:
     """An open bus. Every method takes a unit id and raises BusTrouble (no usable answer), DeviceRefused
     (a Modbus exception) or PortTrouble (the port is gone). Not for several threads at once.
 
-    `patience` is how long a device may take before it begins its answer, in seconds.
+    `patience` is how long a device may take before it begins its answer, in seconds. `before_each` is called
+    with the unit before each exchange: the owner may put others in between there, or raise.
     """
 
     def __init__(
@@ -50,12 +53,14 @@ class Line:
         wire: Wire,
         patience: float = 0.3,
         monotonic: Callable[[], float] = time.monotonic,
-        open_port: Callable[[str, Wire, float, Callable[[], float]], FramedPort] = FramedPort,
+        open_port: Callable[[str, Wire, float, Callable[[], float]], Port] | None = None,
     ) -> None:
         self.name = name
         self.wire = wire
         self.busy_s = 0.0  # by the formula: request, answer and silences of every exchange that was answered
-        self._port = open_port(path, wire, patience, monotonic)
+        self.before_each: Callable[[int], None] = lambda _unit: None
+        choose = open_port or (TcpPort if path.startswith(TCP) else FramedPort)
+        self._port = choose(path, wire, patience, monotonic)
         self._instruments: dict[int, Any] = {}
 
     def close(self) -> None:
@@ -147,6 +152,7 @@ class Line:
 
     def _ask(self, unit: int, function: int, length: int | None, asked: str, exchange: Callable[[], T]) -> T:
         """Run one exchange; whatever minimalmodbus says, the frame itself decides what was wrong."""
+        self.before_each(unit)
         answer: T | None = None
         failed = False
         with self._guarded():
