@@ -103,6 +103,17 @@ def test_what_is_no_modbus_tcp_is_port_trouble(words: bytes) -> None:
 def test_rfc2217_carries_the_same_frames() -> None:
     """A serial server that speaks RFC 2217 (pyserial's), in front of a slave by pymodbus."""
 
+    class Pty(serial.Serial):
+        """A pseudo-terminal has no modem lines."""
+
+        cts = dsr = ri = cd = property(lambda _: True)
+
+        def _update_rts_state(self) -> None:
+            pass
+
+        def _update_dtr_state(self) -> None:
+            pass
+
     class Sender:
         def __init__(self, connection: socket.socket) -> None:
             self._connection = connection
@@ -113,7 +124,7 @@ def test_rfc2217_carries_the_same_frames() -> None:
     with serving([device(1, {0: 11, 1: 22})], "Gewu", "gewu-breaker") as slave:
 
         def serve(connection: socket.socket) -> None:
-            with serial.Serial(slave.port, 9600, timeout=0.02) as port:
+            with Pty(slave.port, 9600, timeout=0.02) as port:
                 manager = PortManager(port, Sender(connection))  # type: ignore[arg-type]
                 ended = threading.Event()
 
