@@ -18,7 +18,7 @@ from gateway.bus.questions import Questions
 from gateway.bus.schedule import PERIODS, Schedule, Turn
 from gateway.bus.sink import Sink
 from gateway.bus.status import BusStatus
-from gateway.bus.timekeeping import EVERY_S, ClockWrite, clock_writes
+from gateway.bus.timekeeping import ClockWrite, Timekeeper
 from gateway.bus.transport import Line
 from gateway.bus.trouble import BusTrouble, PortTrouble, WrongDevice
 from gateway.bus.wire import wire_of
@@ -61,16 +61,15 @@ class BusPoller:
         self._devices = [PolledDevice(device, new_id) for device in bus.device]
         self._started = clock.monotonic()
         wire = wire_of(bus.port, bus.baud, bus.parity, bus.stopbits)
-        self._schedule = Schedule([device.definition for device in bus.device], wire, self._started, periods)
+        profiles = [device.definition for device in bus.device]
+        self._schedule = Schedule(profiles, wire, self._started, periods)
         self._line: Line | None = None
         self._trouble: str | None = None
         self._reopen_at, self._reopen_wait = self._started, _FIRST_REOPEN_S
         self._polls, self._errors, self._busy_s = 0, Counter[str](), 0.0
         self._handover = Handover(bus.name, sink, clock.monotonic)
         self._look_at = self._started
-        self._clock_at = self._started
-        self._clock_writes = clock_writes([device.definition for device in bus.device], broadcast=_hears_all(bus))
-        self._clocks_to_set: list[ClockWrite] = []
+        self._timekeeper = Timekeeper(profiles, self._started, broadcast=_hears_all(bus))
         self._wake = threading.Event()
         self._questions = Questions(bus.name, self._wake)
         self._answering = False
@@ -222,12 +221,9 @@ class BusPoller:
 
     def _tell_time(self, now: float) -> None:
         """Set the devices' clocks, one write at a time, so that nothing else waits for long."""
-        if now >= self._clock_at and self._clock.state() == "trusted":
-            self._clock_at = now + EVERY_S
-            self._clocks_to_set = list(self._clock_writes)
-        if not self._clocks_to_set or self._line is None:
+        write = self._timekeeper.next(now, self._clock.state()) if self._line is not None else None
+        if write is None or self._line is None:
             return
-        write = self._clocks_to_set.pop(0)
         try:
             self._set_clock(self._line, write)
         except DeviceRefused as refusal:
