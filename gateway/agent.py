@@ -15,6 +15,7 @@ from typing import IO, Any
 import msgspec
 
 from gateway import __version__, health, systemd
+from gateway.bus.board import BoardListener
 from gateway.bus.poller import BusPoller
 from gateway.clock import Clock
 from gateway.config import Config, notices
@@ -40,7 +41,10 @@ class Agent:
         self._lock = _lock_folder(data_dir)
         self.outbox = Outbox(data_dir, clock, config.uplink, config.store)
         self.uplinks = [Uplink(uplink, config.gateway, self.outbox, clock, self.health) for uplink in config.uplink]
-        self.buses = [BusPoller(bus, clock, self.outbox) for bus in config.bus]
+        self.buses: list[BusPoller | BoardListener] = [
+            BoardListener(bus, clock, self.outbox) if bus.protocol == "jsonl" else BusPoller(bus, clock, self.outbox)
+            for bus in config.bus
+        ]
         self._control = ControlServer(
             data_dir,
             {
@@ -80,8 +84,8 @@ class Agent:
                 raise SystemExit(1)
             systemd.notify("WATCHDOG=1")
 
-    def _parts(self) -> dict[str, BusPoller | Uplink | Outbox]:
-        parts: dict[str, BusPoller | Uplink | Outbox] = {"outbox": self.outbox}
+    def _parts(self) -> dict[str, BusPoller | BoardListener | Uplink | Outbox]:
+        parts: dict[str, BusPoller | BoardListener | Uplink | Outbox] = {"outbox": self.outbox}
         parts.update({f"bus {bus.name}": bus for bus in self.buses})
         parts.update({f"uplink {uplink.name}": uplink for uplink in self.uplinks})
         return parts

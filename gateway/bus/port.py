@@ -63,7 +63,7 @@ class FramedPort:
         self._wire = wire
         self._now = monotonic
         self._busy_until = 0.0
-        self._line = _open(path, wire)
+        self._line = open_serial(path, wire)
 
     @property
     def is_open(self) -> bool:
@@ -146,7 +146,8 @@ class FramedPort:
         return bytes(taken)
 
 
-def _open(path: str, wire: Wire) -> serial.Serial:
+def open_serial(path: str, wire: Wire) -> serial.Serial:
+    """The port opened for this process alone; PortTrouble says what to do when that is not possible."""
     try:
         opened: serial.Serial = serial.serial_for_url(
             path,
