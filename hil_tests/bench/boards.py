@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,11 +13,13 @@ from gateway import health, profile
 from gateway.bus.wire import Wire
 from gateway.config.model import Bus, Device
 from gateway.errors import GewuError
-from hil_tests.bench.measure import BusUnderMeasurement
+from hil_tests.bench.measure import BusUnderMeasurement, Raised
 from hil_tests.bench.plain import plain_loop
 from hil_tests.bench.row import Row
+from hil_tests.rig import control
 
 _END_S = 30.0
+_TRIP_S = 20.0
 # The live block of a breaker, which the gateway reads in one request.
 _LIVE = list(range(26))
 
@@ -49,20 +52,41 @@ def rig(baud: int, count: int) -> Iterator[tuple[str, Path]]:
 
 def rows(baud: int, count: int, seconds: float) -> Iterator[Row]:
     """The figures of `count` virtual breakers at `baud`, beside the plain loop on the same boards."""
-    from hil_tests.bench.bus import bus_rows
+    from hil_tests.bench.bus import alarm_row, bus_rows
 
     breaker = profile.load("gewu-breaker")
     devices = [_device(n, breaker) for n in range(1, count + 1)]
-    with rig(baud, count) as (port, _folder):
+    with rig(baud, count) as (port, folder):
         plain = plain_loop(port, Wire(baud), [device.address for device in devices], _LIVE, seconds)
         bus = Bus.model_validate({"name": "bench", "port": port, "baud": baud, "device": devices}, strict=False)
         with BusUnderMeasurement(bus) as measured:
             measured.await_contact()
             figures = measured.watch(seconds)
             memory = health.rss_mb()
+            delays = _trip_all(folder, measured, count)
     case = f"virtual {baud} x{count}"
     yield from bus_rows(case, baud, figures, plain, len(_LIVE) * count, limited=False)
+    yield alarm_row(case, delays, figures)
     yield Row(case=case, metric="rss_mb", value=memory, unit="MB")
+
+
+def _trip_all(folder: Path, measured: BusUnderMeasurement, count: int) -> list[float]:
+    """Overload each board in turn; seconds from the moment its contact opened to its event's commit."""
+    wall_less_mono = time.time() - time.monotonic()
+    for number in range(1, count + 1):
+        control.ask(folder, {"do": "inject", "board": f"d{number}", "values": {"current": "400"}})
+        deadline = time.monotonic() + _TRIP_S
+        while not (found := [one for one in measured.raised if one.device == f"d{number}" and _trip(one)]):
+            if time.monotonic() > deadline:
+                raise GewuError(f"The virtual board d{number} did not trip at 400 A: its firmware is not well.")
+            time.sleep(0.01)
+    opened = {trip["board"]: trip["at_ms"] / 1000 for trip in control.ask(folder, {"do": "state"})["trips"]}
+    found = [one for one in measured.raised if _trip(one)]
+    return [one.committed + wall_less_mono - opened[one.device] for one in found]
+
+
+def _trip(raised: Raised) -> bool:
+    return raised.kind.startswith("trip.")
 
 
 def _device(address: int, breaker: profile.Profile) -> Device:

@@ -94,17 +94,16 @@ class _Slave:
             arrived = time.monotonic()
             heard = (heard + os.read(self._line, 4096))[-_LONGEST_REQUEST:]
             if len(heard) >= 4 and crc(heard[:-2]) == heard[-2:]:
-                answer = self._answer(heard, arrived)
-                if answer:
-                    spent = (len(heard) + len(answer)) * self._character_s + self._silence
-                    _wait_until(arrived + spent)
+                if 1 <= heard[0] <= self._answering and heard[1] in (3, 4) and len(heard) == 8:
+                    begins = arrived + len(heard) * self._character_s + self._silence
+                    _wait_until(begins)
+                    answer = self._answer(heard, begins)
+                    _wait_until(begins + len(answer) * self._character_s)
                     os.write(self._line, answer)
                 heard = b""
 
     def _answer(self, request: bytes, now: float) -> bytes:
         unit, function = request[0], request[1]
-        if not 1 <= unit <= self._answering or function not in (3, 4) or len(request) != 8:
-            return b""
         start, count = int.from_bytes(request[2:4], "big"), int.from_bytes(request[4:6], "big")
         self._sequence = (self._sequence + 1) & 0xFFFF
         words = (*self._trips.words(unit - 1, now), self._sequence)

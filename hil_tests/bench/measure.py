@@ -49,6 +49,16 @@ class Figures:
     cpu: float
 
 
+@dataclass(frozen=True)
+class Raised:
+    """An event that was raised: of which device, its occurrence, and when it was committed (monotonic seconds)."""
+
+    kind: str
+    device: str
+    key: str
+    committed: float
+
+
 class BusUnderMeasurement:
     """`with BusUnderMeasurement(bus) as measured:` polls `bus` until the end."""
 
@@ -56,7 +66,7 @@ class BusUnderMeasurement:
         self._bus = bus
         self._traffic = Traffic()
         self._ending = ExitStack()
-        self.events: list[tuple[Event, float]] = []
+        self.raised: list[Raised] = []
 
     def __enter__(self) -> "BusUnderMeasurement":
         with ExitStack() as ending:
@@ -64,7 +74,7 @@ class BusUnderMeasurement:
             outbox = Outbox(Path(folder), SystemClock(), [])
             ending.callback(outbox.close)
             outbox.start()
-            sink = _StampedSink(outbox, self.events)
+            sink = _StampedSink(outbox, self.raised)
             periods = {**PERIODS, "alarm": _NEXT_TO_NOTHING_S}
             self._poller = BusPoller(self._bus, SystemClock(), sink, connect=self._connect, periods=periods)
             self._poller.start()
@@ -128,18 +138,19 @@ class _CountedLine(Line):
 
 
 class _StampedSink(Sink):
-    """Passes all on to the outbox and notes when each event was committed (monotonic seconds)."""
+    """Passes all on to the outbox and notes when each event was committed."""
 
-    def __init__(self, outbox: Outbox, committed: list[tuple[Event, float]]) -> None:
+    def __init__(self, outbox: Outbox, raised: list[Raised]) -> None:
         self._outbox = outbox
-        self._committed = committed
+        self._raised = raised
 
     def put_reading(self, reading: Reading) -> None:
         self._outbox.put_reading(reading)
 
     def accept_event(self, event: Event, key: str) -> None:
         self._outbox.accept_event(event, key)
-        self._committed.append((event, time.monotonic()))
+        if event.cleared is None and event.device is not None:
+            self._raised.append(Raised(event.kind, event.device, key, time.monotonic()))
 
     def open_events(self) -> list[OpenEvent]:
         return self._outbox.open_events()
