@@ -14,7 +14,7 @@ from typing import IO, Any
 
 import msgspec
 
-from gateway import __version__, health, systemd
+from gateway import __version__, health, lent, systemd
 from gateway.bus.board import BoardListener
 from gateway.bus.poller import BusPoller
 from gateway.clock import Clock
@@ -52,6 +52,7 @@ class Agent:
                 "stats": lambda _: msgspec.to_builtins(self.outbox.stats()),
                 "health": lambda _: self.health(),
                 "export": lambda _: self._export(),
+                "line": lambda request: lent.answer(self.buses, request),
             },
         )
 

@@ -182,12 +182,23 @@ def _why_not(path: str, error: Exception) -> str:
 
 def holders(path: str) -> str:
     """Who has `path` open, such as "minicom (process 812)", as far as this user may see; else empty."""
+    found = []
+    for process in holding_processes(path):
+        try:
+            found.append(f"{(process / 'comm').read_text().strip()} (process {process.name})")
+        except OSError:
+            continue  # it ended while we looked
+    return ", ".join(sorted(found))
+
+
+def holding_processes(path: str) -> list[Path]:
+    """The processes (their folders in /proc) that have `path` open, as far as this user may see."""
     real = os.path.realpath(path)
     found = []
     for process in Path("/proc").glob("[0-9]*"):
         try:
             if any(str(link.readlink()) == real for link in (process / "fd").iterdir()):
-                found.append(f"{(process / 'comm').read_text().strip()} (process {process.name})")
+                found.append(process)
         except OSError:
             continue  # it ended while we looked, or belongs to another user
-    return ", ".join(sorted(found))
+    return found
