@@ -153,4 +153,6 @@ class PolledDevice:
             values=self.values(),
             marks=self.marks(now),
             trouble=self.trouble,
+            ages={name: round(now - latest.since, 1) for name, latest in self._latest.items()},
+            sent=self._deadband.since(now),
         )

@@ -53,7 +53,7 @@ def doubled(line: Line, unit: int) -> str | None:
         except DeviceRefused as refused:
             answers.add(f"exception {refused.code}")
         except BusTrouble as trouble:
-            garbled += trouble.cause != "no-answer"
+            garbled += trouble.cause in ("crc", "cut")
     if len(answers) > 1:
         return f"two devices answer at address {unit}, now one and now the other: give one of them another address."
     if garbled >= _AGAIN / 2:

@@ -6,7 +6,10 @@ from gateway.records import Mark, Value
 
 
 class DeviceStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """A device now. `online` is None until it was first asked; times are Unix milliseconds."""
+    """A device now. `online` is None until it was first asked; times are Unix milliseconds.
+
+    `ages` and `sent` are the seconds since a value was read and since it was last worth sending.
+    """
 
     id: str
     address: int
@@ -18,6 +21,8 @@ class DeviceStatus(msgspec.Struct, frozen=True, kw_only=True):
     values: dict[str, Value]
     marks: dict[str, Mark]
     trouble: str | None
+    ages: dict[str, float] = {}
+    sent: dict[str, float] = {}
 
 
 class BusStatus(msgspec.Struct, frozen=True, kw_only=True):
