@@ -138,8 +138,12 @@ def _at(
 ) -> list[dict[str, Any]]:
     """Who answers cleanly at other settings."""
     from gateway.bus.scan import sweep
+    from gateway.bus.trouble import PortTrouble
 
-    line = open_bus(port, *settings, timeout)
+    try:
+        line = open_bus(port, *settings, timeout)
+    except PortTrouble:
+        return []  # not every adapter can do every speed and parity
     try:
         rows = [_row(one) for one in sweep(line, units, known, lambda: progress.advance(task))]
     finally:

@@ -16,7 +16,7 @@ from gateway.cli.bus_line import (
     open_line,
     shown,
 )
-from gateway.cli.output import JsonFlag, plain, print_json
+from gateway.cli.output import JsonFlag, plain, print_json, say
 from gateway.errors import GewuError
 
 
@@ -73,7 +73,11 @@ def write(
     else:
         plain.print(f"Wrote {what}." + ("" if after is None else f" It holds {shown(after)} now."))
     if not only_say and after is not None and after != wanted:
-        raise GewuError(f"{name} holds {shown(after)} and not {shown(wanted)}: the device did not take it as written.")
+        if after == before:
+            raise GewuError(
+                f"{name} still holds {shown(after)}: the device acknowledged the write and did not take it."
+            )
+        say(f"{name} holds {shown(after)} and not {shown(wanted)}: it counts on by itself, or was rounded.")
 
 
 def _ask(what: str, yes: bool, json_output: bool) -> None:
