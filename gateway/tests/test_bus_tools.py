@@ -1,5 +1,6 @@
 """`gewu bus write`, `watch`, `sniff` and what `scan` suspects, as a technician types them, on ptys."""
 
+import io
 import json
 import os
 import threading
@@ -11,11 +12,13 @@ from typing import Any
 
 import pytest
 import typer
+from rich.console import Console
 from typer.testing import CliRunner
 
-from gateway.cli import bus
+from gateway.cli import bus, bus_watch
 from gateway.errors import ConfigurationError, GewuError
-from gateway.tests.pymodbus_slave import Slave, device, serving
+from gateway.profile import load
+from gateway.tests.pymodbus_slave import Slave, device, serving, serving_tcp
 from gateway.tests.scripted_slave import framed, registers, scripted
 from gateway.tests.test_sniffer import TALK
 
@@ -59,6 +62,48 @@ def test_a_coil_moves_only_when_told_twice(breaker: Slave) -> None:
     assert (told["written"], told["value"], told["raw"]) == (True, True, [1])
     held = json.loads(run("write", *at(breaker), "identify_seconds", "9", "--dry-run", "--json").stdout)
     assert (held["written"], held["after"]) == (False, 0)
+
+
+def test_a_write_that_did_not_take_is_a_failure() -> None:
+    """The device says yes and holds what it held: status 1 and a sentence."""
+
+    def answer(request: bytes) -> bytes:
+        return framed(*request) if request[1] == 6 else registers(1, request[1], 100)
+
+    with scripted(answer) as slave:
+        arguments = ("--port", slave.port, "--baud", "115200", "--address", "1", "--profile", "peacefair-pzem-016")
+        failed = run("write", *arguments, "power_limit", "2000", "--yes").exception
+    assert isinstance(failed, GewuError)
+    assert "power_limit still holds 100" in str(failed)
+
+
+def test_modbus_tcp_is_a_port_like_any_other() -> None:
+    """Reading, writing and scanning over tcp://; there is no line to listen on."""
+    with serving_tcp([device(1, {1: 1, 11: 2301}, {0: 16})], "Gewu", "gewu-breaker") as port:
+        one = ("--port", port, "--address", "1", "--profile", "gewu-breaker")
+        values = json.loads(run("read", *one, "--json").stdout)["values"]
+        rows = json.loads(run("scan", "--port", port, "--last", "1", "--timeout", "2", "--json").stdout)
+        written = json.loads(run("write", *one, "identify_seconds", "4", "--yes", "--json").stdout)
+    assert (values["voltage"], values["closed"]) == (230.1, True)
+    assert [(row["address"], row["profile"], row["trouble"]) for row in rows] == [(1, "gewu-breaker", None)]
+    assert written["after"] == 4
+    refused = run("sniff", "--port", "tcp://127.0.0.1:502").exception
+    assert isinstance(refused, GewuError)
+
+
+def test_the_table_shows_a_line_for_each_value() -> None:
+    """Age, mark, deadband, when it was sent, at_least."""
+    watched = {
+        "id": "b1", "profile": "gewu-breaker", "trouble": None, "values": {"voltage": 230.1, "closed": True},
+        "marks": {"voltage": "stale"}, "ages": {"voltage": 7.5, "closed": 0.1}, "sent": {"voltage": 12.0},
+    }  # fmt: skip
+    console = Console(record=True, width=160, file=io.StringIO())
+    bus_seen = {"port": "/dev/a", "polls": 9, "errors": {"crc": 2}, "devices": [watched]}
+    console.print(bus_watch.table_of(bus_seen, {"gewu-breaker": load("gewu-breaker")}))
+    text = console.export_text()
+    assert "/dev/a  9 polls, 2 failed" in text
+    (row,) = [line.split() for line in text.splitlines() if "voltage" in line]
+    assert row == ["b1", "voltage", "230.1", "V", "7.5", "stale", "0.5", "12", "300"]
 
 
 @pytest.mark.parametrize(
@@ -126,8 +171,6 @@ def test_sniff_decodes_and_sends_nothing() -> None:
     assert document["frames"] > 20
     assert document["garbled"] >= 1
     assert "unit 1 read inputs 10 to 11: 11 22" in lines
-    refused = run("sniff", "--port", "tcp://127.0.0.1:502").exception
-    assert isinstance(refused, GewuError)
 
 
 def test_scan_suspects_a_doubled_address() -> None:

@@ -10,11 +10,14 @@ import pytest
 import serial
 from serial.rfc2217 import PortManager
 
+from gateway.bus.port import open_serial
 from gateway.bus.transport import Line
 from gateway.bus.trouble import BusTrouble, PortTrouble
 from gateway.bus.wire import Wire, wire_of
 from gateway.errors import DeviceRefused
+from gateway.profile import load
 from gateway.tests.pymodbus_slave import device, serving, serving_tcp
+from gateway.tests.test_poller import Memory, bus, polled, until
 
 pytestmark = pytest.mark.integration
 
@@ -152,3 +155,35 @@ def test_an_exchange_over_a_network_costs_no_silences() -> None:
     ethernet, serial_line = wire_of("tcp://a:502", 9600, "N", 1), wire_of("/dev/ttyUSB0", 9600, "N", 1)
     assert type(serial_line) is Wire
     assert ethernet.read("holding", 125) < 0.001 < serial_line.read("holding", 1)
+
+
+def test_a_bus_of_modbus_tcp_is_polled_like_any_other() -> None:
+    """Values of two devices behind one connection reach the sink."""
+    sink, breaker = Memory(), load("gewu-breaker")
+    devices = [device(unit, {1: 1, 11: 2300 + unit}, {0: 16}) for unit in (1, 2)]
+    with (
+        serving_tcp(devices, "Gewu", "gewu-breaker") as port,
+        polled(bus(port, ("b1", 1, breaker), ("b2", 2, breaker), timeout=2.0), sink) as poller,
+    ):
+        until(lambda: {reading.device for reading in sink.readings} == {"b1", "b2"}, "both were read")
+        until(lambda: poller.status().polls > 30, "it goes on polling")
+        status = poller.status()
+    assert [one.values["voltage"] for one in status.devices] == [230.1, 230.2]
+    assert (status.errors, status.trouble) == ({}, None)
+
+
+@pytest.mark.parametrize(("parity", "stopbits"), [("N", 1), ("E", 1), ("N", 2), ("O", 1)])
+def test_the_port_is_opened_with_the_lines_settings(
+    monkeypatch: pytest.MonkeyPatch, parity: str, stopbits: int
+) -> None:
+    """8N1, 8E1, 8N2 and 8O1 as configured, for this process alone."""
+    asked: dict[str, object] = {}
+
+    def remember(path: str, **settings: object) -> object:
+        asked.update(settings)
+        return object()
+
+    monkeypatch.setattr(serial, "serial_for_url", remember)
+    open_serial("/dev/ttyUSB0", Wire(9600, parity, stopbits))
+    wanted = {"baudrate": 9600, "bytesize": 8, "parity": parity, "stopbits": stopbits, "exclusive": True}
+    assert wanted.items() <= asked.items()
