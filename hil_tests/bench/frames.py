@@ -43,18 +43,20 @@ def measure(frames: int, seed: int) -> Report:
 def try_frames(frames: int, seed: int) -> Counter[str]:
     """How the answers ended: `taken`, the causes of refusal, `wrong_values` and `crashes`."""
     dice = random.Random(seed)
-    port = _Port()
-    line = Line("frames", "memory", Wire(115200), open_port=lambda *_: port)
-    found: Counter[str] = Counter()
-    for _ in range(frames):
-        good = _frame(_UNIT, 4, bytes((2 * _COUNT,)) + dice.randbytes(2 * _COUNT))
-        port.answer = dice.choice(_SPOILERS)(good, dice)
-        found[_outcome(line, port.answer)] += 1
-    return found
+    return Counter(try_one(spoiled(dice)) for _ in range(frames))
 
 
-def _outcome(line: Line, sent: bytes) -> str:
+def spoiled(dice: random.Random) -> bytes:
+    """A good answer to the question, spoiled in one of the ways below."""
+    good = _frame(_UNIT, 4, bytes((2 * _COUNT,)) + dice.randbytes(2 * _COUNT))
+    return dice.choice(_SPOILERS)(good, dice)
+
+
+def try_one(sent: bytes) -> str:
+    """How a read ends to which `sent` comes back: see `try_frames`."""
     wanted = _oracle(sent)
+    port = _Port(sent)
+    line = Line("frames", "memory", _WIRE, open_port=lambda *_: port)
     try:
         words = line.read(_UNIT, "input", 0, _COUNT)
         for register in _REGISTERS:
@@ -68,6 +70,7 @@ def _outcome(line: Line, sent: bytes) -> str:
     return "taken" if words == wanted else "wrong_values"
 
 
+_WIRE = Wire(115200)
 _REGISTERS = [
     Register.model_validate({"name": "a", "kind": "input", "address": 0, "type": "f32", "scale": 0.1}),
     Register.model_validate({"name": "b", "kind": "input", "address": 2, "type": "i32", "word_order": "little"}),
@@ -78,10 +81,12 @@ _REGISTERS = [
 
 
 class _Port(FramedPort):
-    """A port without a line: each request gets `answer`, and then silence."""
+    """A port without a line: the request gets `answer`, and then silence."""
 
-    def __init__(self) -> None:
-        self.answer = b""
+    def __init__(self, answer: bytes) -> None:
+        self.port = "memory"
+        self.frame = b""
+        self.answer = answer
 
     def ask(self, request: bytes, length: int) -> bytes:
         exception = len(self.answer) >= ANSWER_BYTES and self.answer[1] & 0x80
