@@ -165,7 +165,7 @@ def _rules(known: Known, profile: str, name: str) -> tuple[str, str, str]:
     if profile not in known or name not in known[profile].by_value:
         return "", "", ""
     register = known[profile].by_value[name]
-    return register.unit, f"{register.deadband:g}", f"{register.at_least:g}"
+    return register.unit, f"{register.deadband:.12g}", f"{register.at_least:.12g}"
 
 
 def _lines(bus: dict[str, Any], known: Known, told: dict[tuple[str, str], Any], at: float) -> None:

@@ -71,7 +71,8 @@ def write(
     elif only_say:
         plain.print(f"Would write {what}. Nothing was written; --no-dry-run writes.")
     else:
-        plain.print(f"Wrote {what}." + ("" if after is None else f" It holds {shown(after)} now."))
+        said = what.replace(", which holds", ", which held")
+        plain.print(f"Wrote {said}." + ("" if after is None else f" It holds {shown(after)} now."))
     if not only_say and after is not None and after != wanted:
         if after == before:
             raise GewuError(
