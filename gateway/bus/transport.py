@@ -177,9 +177,8 @@ class Line:
         try:
             yield
         except _PORT_ERRORS as error:
-            raise PortTrouble(
-                f"Bus {self.name}: the port {self._port.port} is gone ({error}); plug it in again."
-            ) from error
+            remedy = "check the device and its network" if "://" in self._port.port else "plug it in again"
+            raise PortTrouble(f"Bus {self.name}: the port {self._port.port} is gone ({error}); {remedy}.") from error
 
 
 def fault(frame: bytes, unit: int, function: int, length: int | None) -> Cause | None:

@@ -50,9 +50,10 @@ def sniff(
         )
     bus = bus_model(port, baud, parity, stopbits, 0.3)
     sniffer, heard = Sniffer(), list["Exchange"]()
-    source = open_serial(bus.port, Wire(bus.baud, bus.parity, bus.stopbits))
+    wire = Wire(bus.baud, bus.parity, bus.stopbits)
+    source = open_serial(bus.port, wire)
     try:
-        _listen(source, sniffer, heard, seconds, not json_output)
+        _listen(source, sniffer, heard, seconds, max(_PAUSE_S, 5 * wire.t_char), not json_output)
     except KeyboardInterrupt:
         pass
     finally:
@@ -70,7 +71,9 @@ def sniff(
     plain.print(f"{sniffer.frames} frames, {sniffer.garbled} garbled bursts. Answers by unit: {said}.")
 
 
-def _listen(source: Any, sniffer: "Sniffer", heard: "list[Exchange]", seconds: float | None, show: bool) -> None:
+def _listen(
+    source: Any, sniffer: "Sniffer", heard: "list[Exchange]", seconds: float | None, pause: float, show: bool
+) -> None:
     began = last = time.monotonic()
     while seconds is None or time.monotonic() - began < seconds:
         data = source.read(1)
@@ -79,7 +82,7 @@ def _listen(source: Any, sniffer: "Sniffer", heard: "list[Exchange]", seconds: f
             data += source.read(source.in_waiting)
             last = now
             new = sniffer.feed(data, now - began)
-        elif now - last > _PAUSE_S:
+        elif now - last > pause:
             new = sniffer.silence(now - began)
         else:
             continue
