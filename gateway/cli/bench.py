@@ -19,6 +19,7 @@ def bus(
     devices: Annotated[list[int] | None, typer.Option(help="Only this number of devices, 1 to 100.")] = None,
     seconds: Annotated[float, typer.Option(min=1.0, help="How long each figure is watched.")] = 10.0,
     boards: Annotated[bool, typer.Option(help="Measure on virtual boards as well.")] = True,
+    tcp: Annotated[bool, typer.Option(help="Measure 200 devices behind Modbus TCP as well.")] = True,
     gateway: Annotated[bool, typer.Option(help="Measure a whole gateway with 4 buses as well.")] = True,
     json_output: JsonFlag = False,
 ) -> None:
@@ -31,7 +32,7 @@ def bus(
     if wrong := [one for one in devices or [] if not 1 <= one <= 100]:
         raise ConfigurationError(f"--devices {wrong[0]}: it must be 1 to 100.")
     plan = measurement.Plan(
-        tuple(baud or measurement.BAUDS), tuple(devices or measurement.DEVICES), seconds, boards, gateway
+        tuple(baud or measurement.BAUDS), tuple(devices or measurement.DEVICES), seconds, boards, tcp, gateway
     )
     _show(measurement.measure(plan, say), json_output)
 

@@ -13,7 +13,7 @@ from gateway.bus.wire import Wire
 from gateway.config.model import Bus, Device
 from gateway.errors import GewuError
 from gateway.profile import Profile
-from hil_tests.bench import boards, whole
+from hil_tests.bench import boards, tcp, whole
 from hil_tests.bench.ideal import REGISTERS, IdealSlave, Trips
 from hil_tests.bench.measure import BusUnderMeasurement, Figures, percentile
 from hil_tests.bench.plain import Plain, plain_loop
@@ -41,6 +41,7 @@ class Plan:
     devices: Sequence[int] = DEVICES
     seconds: float = 10.0
     virtual: bool = True
+    tcp: bool = True
     whole: bool = True
 
 
@@ -62,6 +63,9 @@ def _rows(plan: Plan, progress: Progress) -> Iterator[Row]:
             for count in plan.devices:
                 progress(f"{count} virtual boards at {baud}")
                 yield from boards.rows(baud, count, plan.seconds)
+    if plan.tcp:
+        progress("200 devices behind Modbus TCP")
+        yield from tcp.rows(plan.seconds)
     if plan.whole:
         progress("a gateway with 4 buses and 100 devices")
         yield from whole.rows(plan.seconds)

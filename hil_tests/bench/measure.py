@@ -1,7 +1,7 @@
 """One bus under measurement: a real poller with a real outbox on a port, watched for a while.
 
-The alarm class is read as often as the wire allows (its period is next to nothing here), so that the bus is
-full and what is not wire time by the formula is waste.
+The alarm class is read as often as the wire allows (its period is next to nothing, unless one is given), so
+that the bus is full and what is not wire time by the formula is waste.
 """
 
 import math
@@ -62,8 +62,10 @@ class Raised:
 class BusUnderMeasurement:
     """`with BusUnderMeasurement(bus) as measured:` polls `bus` until the end."""
 
-    def __init__(self, bus: Bus) -> None:
+    def __init__(self, bus: Bus, alarm_s: float = _NEXT_TO_NOTHING_S) -> None:
+        """`alarm_s` is the period of the alarm class in seconds; by default, as often as the bus has time."""
         self._bus = bus
+        self._alarm_s = alarm_s
         self._traffic = Traffic()
         self._ending = ExitStack()
         self.raised: list[Raised] = []
@@ -75,7 +77,7 @@ class BusUnderMeasurement:
             ending.callback(outbox.close)
             outbox.start()
             sink = _StampedSink(outbox, self.raised)
-            periods = {**PERIODS, "alarm": _NEXT_TO_NOTHING_S}
+            periods = {**PERIODS, "alarm": self._alarm_s}
             self._poller = BusPoller(self._bus, SystemClock(), sink, connect=self._connect, periods=periods)
             self._poller.start()
             ending.callback(self._stop)
