@@ -26,8 +26,10 @@ TIMES_THE_PLAIN_LOOP = 3.0
 ALARM_SLACK_S = 0.05
 MOST_CPU_AT_9600 = 0.10
 MOST_STRETCH = 0.10
+_TRIPS = 100
+# So far apart that committing them does not itself fill the bus, and never two of one device between two reads.
+_TRIPPING_S = 20.0
 _SWEEPS_A_TRIP = 2.5
-_TRIPS_IN_FULL = 100
 _SETTLED_S = 12.0  # a dead device has been given up and its back-off has grown
 
 Progress = Callable[[str], None]
@@ -107,8 +109,8 @@ def ideal_bus(port: str, baud: int, count: int) -> Bus:
 def _ideal(baud: int, count: int, seconds: float) -> Iterator[Row]:
     wire = Wire(baud)
     sweep = count * wire.read("input", REGISTERS)
-    period = _SWEEPS_A_TRIP * sweep
-    tripping = max(seconds, period * _TRIPS_IN_FULL / count)
+    period = max(_SWEEPS_A_TRIP * sweep, min(_TRIPPING_S, 4 * seconds) * count / _TRIPS)
+    tripping = min(period * _TRIPS / count, 8 * seconds)
     first = time.monotonic() + 2 * seconds + 4 * sweep + 4.0
     with IdealSlave(wire, count, trips=(first, first + tripping, period)) as slave:
         addresses = list(range(1, count + 1))
