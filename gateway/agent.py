@@ -53,6 +53,7 @@ class Agent:
                 "health": lambda _: self.health(),
                 "export": lambda _: self._export(),
                 "line": lambda request: lent.answer(self.buses, request),
+                "heard": lambda request: lent.heard(self.buses, request),
             },
         )
 

@@ -15,6 +15,7 @@ from typing import Any, Protocol, TypeVar
 
 from gateway import control
 from gateway.bus.port import holding_processes
+from gateway.bus.tap import Heard, Tap
 from gateway.bus.transport import Line
 from gateway.bus.trouble import BusTrouble, PortTrouble
 from gateway.bus.wire import wire_of
@@ -60,6 +61,21 @@ def answer(buses: Sequence[Lender], request: Mapping[str, Any]) -> dict[str, Any
     return {"result": result}
 
 
+def heard(buses: Sequence[Lender], request: Mapping[str, Any]) -> dict[str, Any]:
+    """The gateway's answer to `{"do": "heard", "bus": NAME, "from": N}`: what its line said since number N.
+
+    `{"next": N, "heard": [[ASKED_AT, REQUEST, ANSWERED_AT, ANSWER], ...]}`, frames as hexadecimal digits.
+    """
+    bus = next((bus for bus in buses if bus.name == request.get("bus")), None)
+    number = request.get("from")
+    tap = getattr(bus, "tap", None)
+    if not isinstance(tap, Tap) or not isinstance(number, int):
+        raise ValueError("there is no such line to listen to")
+    following, fresh = tap.since(number)
+    rows = [[one.asked_at, one.request.hex(), one.answered_at, one.answer.hex()] for one in fresh]
+    return {"next": following, "heard": rows}
+
+
 @dataclass(frozen=True)
 class Holder:
     """A running gateway that serves a port: its data folder, and the bus as its status shows it."""
@@ -70,6 +86,16 @@ class Holder:
     def device(self, address: int) -> str | None:
         """The id of the device at `address`, when it is configured."""
         return next((str(device["id"]) for device in self.bus["devices"] if device["address"] == address), None)
+
+    def heard(self, number: int) -> tuple[int, list[Heard]]:
+        """What the line said since `number`, and the number to ask with next; see `Tap.since`."""
+        said = control.ask(self.data_dir, "heard", bus=self.bus["name"], **{"from": number})
+        if said is None:
+            raise TryAgain(f"The gateway in {self.data_dir} has ended.")
+        rows = [
+            Heard(at, bytes.fromhex(asked), then, bytes.fromhex(answer)) for at, asked, then, answer in said["heard"]
+        ]
+        return int(said["next"]), rows
 
     def refreshed(self) -> "Holder":
         """The same bus now. Raises TryAgain when the gateway has ended."""

@@ -18,6 +18,7 @@ from gateway.bus.questions import Questions
 from gateway.bus.schedule import PERIODS, Schedule, Turn
 from gateway.bus.sink import Sink
 from gateway.bus.status import BusStatus
+from gateway.bus.tap import Tap
 from gateway.bus.timekeeping import ClockWrite, Timekeeper
 from gateway.bus.transport import Line
 from gateway.bus.trouble import BusTrouble, PortTrouble, WrongDevice
@@ -70,6 +71,7 @@ class BusPoller:
         self._handover = Handover(bus.name, sink, clock.monotonic)
         self._look_at = self._started
         self._timekeeper = Timekeeper(profiles, self._started, broadcast=_hears_all(bus))
+        self.tap = Tap(clock.monotonic)
         self._wake = threading.Event()
         self._questions = Questions(bus.name, self._wake)
         self._answering = False
@@ -195,6 +197,7 @@ class BusPoller:
         if self._trouble is not None:
             _log.warning("bus %s: the port %s is open again", self.name, self._bus.port)
         line.before_each = self._before_each
+        line.after_each = self.tap.hear
         with self._lock:
             self._line, self._trouble = line, None
         self._reopen_wait = _FIRST_REOPEN_S

@@ -37,6 +37,8 @@ class Port(Protocol):
     port: str
     timeout: float
     frame: bytes
+    sent: bytes
+    sent_at: float
 
     def ask(self, request: bytes, length: int) -> bytes: ...
 
@@ -52,8 +54,12 @@ class Port(Protocol):
 class FramedPort:
     """What minimalmodbus needs of a serial port (open, close, read, write, ...), with frames in mind.
 
-    `patience` is how long, in seconds, a device may take before it begins its answer.
+    `patience` is how long, in seconds, a device may take before it begins its answer. `sent` is the latest
+    request and `sent_at` when it went out.
     """
+
+    sent = b""
+    sent_at = 0.0
 
     def __init__(self, path: str, wire: Wire, patience: float, monotonic: Clock = time.monotonic) -> None:
         self.port = path
@@ -107,6 +113,7 @@ class FramedPort:
             time.sleep(wait)
         self.reset_input_buffer()
         self.frame = b""
+        self.sent, self.sent_at = frame, self._now()
         # Written is not sent: the time-out of the answer starts when the last bit has left.
         self._busy_until = self._now() + len(frame) * self._wire.t_char + self._wire.silence
         self._line.write(frame)

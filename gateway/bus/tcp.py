@@ -32,6 +32,7 @@ class TcpPort:
         self.baudrate = wire.baud
         self.timeout = patience
         self.frame = b""
+        self.sent, self.sent_at = b"", 0.0
         self.is_open = True
         self._now = monotonic
         self._transaction = 0
@@ -76,6 +77,7 @@ class TcpPort:
     def write(self, frame: bytes) -> int:
         """Send an RTU frame: its checksum stays here."""
         self.frame = self._answer = b""
+        self.sent, self.sent_at = frame, self._now()
         self._transaction = (self._transaction + 1) % 65536
         header = _HEADER.pack(self._transaction, 0, len(frame) - 2, frame[0])
         self._socket.settimeout(_CONNECT_S)

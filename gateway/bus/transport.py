@@ -43,7 +43,8 @@ class Line:
     (a Modbus exception) or PortTrouble (the port is gone). Not for several threads at once.
 
     `patience` is how long a device may take before it begins its answer, in seconds. `before_each` is called
-    with the unit before each exchange: the owner may put others in between there, or raise.
+    with the unit before each exchange: the owner may put others in between there, or raise. `after_each` is told
+    each exchange that was made: when, the request, the answer (empty: none).
     """
 
     def __init__(
@@ -59,6 +60,7 @@ class Line:
         self.wire = wire
         self.busy_s = 0.0  # by the formula: request, answer and silences of every exchange that was answered
         self.before_each: Callable[[int], None] = lambda _unit: None
+        self.after_each: Callable[[float, bytes, bytes], None] = lambda _at, _request, _answer: None
         choose = open_port or (TcpPort if path.startswith(TCP) else FramedPort)
         self._port = choose(path, wire, patience, monotonic)
         self._instruments: dict[int, Any] = {}
@@ -84,6 +86,7 @@ class Line:
         body = struct.pack(f">BBHHB{len(values)}H", 0, 16, address, len(values), 2 * len(values), *values)
         with self._guarded():
             self._port.tell(body + modbus.crc(body), BROADCAST_TURNAROUND_S)
+        self.after_each(self._port.sent_at, self._port.sent, b"")
         self.busy_s += (len(body) + 2) * self.wire.t_char + self.wire.silence
 
     def write_registers(self, unit: int, address: int, values: Sequence[int]) -> None:
@@ -161,6 +164,7 @@ class Line:
             except (minimalmodbus.ModbusException, ValueError, TypeError):
                 # minimalmodbus checks byte counts and written-back values with ValueError
                 failed = True
+        self.after_each(self._port.sent_at, self._port.sent, self._port.frame)
         cause = fault(self._port.frame, unit, function, length)
         if cause is None and not failed:
             return answer  # type: ignore[return-value]

@@ -15,15 +15,17 @@ from gateway.cli.bus_line import (
     bus_model,
     find_holder,
 )
-from gateway.cli.output import JsonFlag, plain, print_json
+from gateway.cli.output import JsonFlag, plain, print_json, say
 from gateway.errors import GewuError
 
 if TYPE_CHECKING:
     from gateway.bus.sniffer import Exchange, Sniffer
+    from gateway.lent import Holder
 
 # A pause inside a frame ends it. Adapters hand bytes over late (FTDI after 16 ms), so t3.5 is not what can be seen.
 _PAUSE_S = 0.04
 _KEPT = 100_000
+_ASK_S = 0.25  # how often a gateway is asked what it heard
 
 
 def sniff(
@@ -40,24 +42,21 @@ def sniff(
     from gateway.bus.sniffer import Sniffer
     from gateway.bus.wire import Wire
 
-    if port.startswith("tcp://"):
-        raise GewuError("Modbus TCP has no line to listen on: capture its network with tcpdump instead.")
     holder = find_holder(port, config)
-    if holder is not None:
-        raise GewuError(
-            f"{port} is held by the gateway in {holder.data_dir}, and one adapter cannot be heard by two: listen with "
-            "a second adapter on the same pair, or stop the gateway. What the gateway hears: gewu bus watch."
-        )
-    bus = bus_model(port, baud, parity, stopbits, 0.3)
+    if holder is None and port.startswith("tcp://"):
+        raise GewuError("Modbus TCP has no line to listen on: capture its network with tcpdump instead.")
+    bus = bus_model(port, baud, parity, stopbits, 0.3) if holder is None else None
     sniffer, heard = Sniffer(), list["Exchange"]()
-    wire = Wire(bus.baud, bus.parity, bus.stopbits)
-    source = open_serial(bus.port, wire)
     try:
-        _listen(source, sniffer, heard, seconds, max(_PAUSE_S, 5 * wire.t_char), not json_output)
+        if holder is not None:
+            say(f"The gateway in {holder.data_dir} holds {port} (bus {holder.bus['name']}): what it asks and hears.")
+            _overhear(holder, sniffer, heard, seconds, not json_output)
+        elif bus is not None:
+            wire = Wire(bus.baud, bus.parity, bus.stopbits)
+            with open_serial(bus.port, wire) as source:
+                _listen(source, sniffer, heard, seconds, max(_PAUSE_S, 5 * wire.t_char), not json_output)
     except KeyboardInterrupt:
         pass
-    finally:
-        source.close()
     heard += sniffer.close()
     if json_output:
         print_json(
@@ -86,7 +85,25 @@ def _listen(
             new = sniffer.silence(now - began)
         else:
             continue
-        heard += new
-        del heard[:-_KEPT]
-        for exchange in new if show else []:
-            plain.print(f"{exchange.at:9.3f}  {exchange.sentence()}")
+        _note(new, heard, show)
+
+
+def _overhear(holder: "Holder", sniffer: "Sniffer", heard: "list[Exchange]", seconds: float | None, show: bool) -> None:
+    """What the gateway's own adapter sends and hears, as the gateway tells it."""
+    began, first = time.monotonic(), None
+    number, _ = holder.heard(0)
+    while seconds is None or time.monotonic() - began < seconds:
+        time.sleep(_ASK_S)
+        number, fresh = holder.heard(number)
+        for one in fresh:
+            first = one.asked_at if first is None else first
+            _note(sniffer.feed(one.request, one.asked_at - first), heard, show)
+            _note(sniffer.feed(one.answer, one.answered_at - first), heard, show)
+            _note(sniffer.silence(one.answered_at - first), heard, show)
+
+
+def _note(new: "list[Exchange]", heard: "list[Exchange]", show: bool) -> None:
+    heard += new
+    del heard[:-_KEPT]
+    for exchange in new if show else []:
+        plain.print(f"{exchange.at:9.3f}  {exchange.sentence()}")
