@@ -47,9 +47,9 @@ def test_on_a_port_that_a_gateway_holds_commands_go_through_it(
     by_name = words(gewu("bus", "read", "--config", site.config, *("--port", "north"), *one[2:], "--json"))
     assert by_name["device"] == "b1"
     heard = words(gewu("bus", "sniff", "--port", port, "--for", "3", "--json"))
-    assert set(heard["units"]) == {"1", "2"}
+    assert {"1", "2"} <= set(heard["units"]) <= {"0", "1", "2"}  # 0: the time may be told meanwhile
     assert heard["garbled"] == 0
-    assert all(exchange["outcome"] == "answered" for exchange in heard["exchanges"])
+    assert {exchange["outcome"] for exchange in heard["exchanges"]} <= {"answered", "broadcast"}
     assert all((site.device(name) or {})["online"] for name in ("b1", "s1"))
 
 
