@@ -147,7 +147,8 @@ class Protection:
                 self.trip(now, INSTANTANEOUS, current)
             elif self.thermal.trips():
                 self.trip(now, OVERCURRENT, current)
-        self.alarm.step(now, current, self.thermal.permille())
+        # An open breaker is not overloaded, however hot it still is: a current through it would be its failure.
+        self.alarm.step(now, current, self.thermal.permille() if closed else 0)
         if self._opening:
             self._open(now, current > self._flows if alive else closed, closed)
         elif self.failed and not closed and current <= self._flows:

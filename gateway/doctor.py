@@ -49,6 +49,18 @@ def examine(status: dict[str, Any] | None, machine: dict[str, Any], now_ms: int)
     return findings
 
 
+def misconfigured(sentences: str) -> list[Finding]:
+    """A finding for each line that the configuration was refused with."""
+    return [
+        Finding(
+            sentence,
+            "A gateway does not start with a wrong configuration.",
+            "Correct it, and see with `gewu check --config gewu.toml` that it is right.",
+        )
+        for sentence in sentences.splitlines()
+    ]
+
+
 def _machine(machine: dict[str, Any]) -> Iterator[Finding]:
     disk = machine["disk"]
     if disk["free"] < disk["total"] * _DISK_LOW:
@@ -85,8 +97,8 @@ def _bus(bus: dict[str, Any]) -> Iterator[Finding]:
             "Check the adapter and its cable: `ls -l /dev/serial/by-id`.",
         )
         return
-    lost = [device for device in bus["devices"] if not device["online"]]
-    if lost and len(lost) == len(bus["devices"]):
+    lost = [device for device in bus["devices"] if device["online"] is False]
+    if lost and len(lost) == len(bus["devices"]) and not any(device["mismatched"] for device in lost):
         yield Finding(
             f"Bus {bus['name']}: none of its {len(lost)} devices answers.",
             "All at once points to the pair itself: A and B swapped, wrong baud or parity, or no power.",
@@ -94,11 +106,7 @@ def _bus(bus: dict[str, Any]) -> Iterator[Finding]:
         )
     else:
         for device in lost:
-            yield Finding(
-                f"Device {device['id']} (bus {bus['name']}, address {device['address']}) does not answer.",
-                "The others on its bus do, so the pair works up to them.",
-                "Check its supply, its address and its clamp; its upstream protection may be open.",
-            )
+            yield _lost(bus["name"], device)
     errors = sum(bus["errors"].values())
     if not lost and bus["polls"] > 100 and errors > bus["polls"] * _POOR_BUS:
         yield Finding(
@@ -106,6 +114,21 @@ def _bus(bus: dict[str, Any]) -> Iterator[Finding]:
             "Noise or reflections on the pair cost time and delay alarms.",
             "Check the termination at both ends, the bias, and that the shield is earthed at one end.",
         )
+
+
+def _lost(bus: str, device: dict[str, Any]) -> Finding:
+    called = f"Device {device['id']} (bus {bus}, address {device['address']})"
+    if device["mismatched"]:
+        return Finding(
+            f"{called} is something else.",
+            device["trouble"],
+            "Correct its profile or address, or find the second device with this address: `gewu bus scan`.",
+        )
+    return Finding(
+        f"{called} does not answer.",
+        "The others on its bus do, so the pair works up to them.",
+        "Check its supply, its address and its clamp; its upstream protection may be open.",
+    )
 
 
 def _uplink(uplink: dict[str, Any]) -> Iterator[Finding]:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from gateway import control
-from gateway.bus.port import holding_processes
+from gateway.bus.port import data_folders, holding_processes
 from gateway.bus.tap import Heard, Tap
 from gateway.bus.transport import Line
 from gateway.bus.trouble import BusTrouble, PortTrouble
@@ -110,7 +110,7 @@ def holder_of(port: str) -> Holder | None:
     if "://" in port:
         return None
     for process in holding_processes(port):
-        for data_dir in _data_folders(process):
+        for data_dir in data_folders(process):
             found = serves(data_dir, port)
             if found is not None:
                 return found
@@ -128,19 +128,6 @@ def serves(data_dir: Path, port: str) -> Holder | None:
 
 def _same(one: str, other: str) -> bool:
     return one == other or ("://" not in one and os.path.realpath(one) == os.path.realpath(other))
-
-
-def _data_folders(process: Path) -> set[Path]:
-    """Folders of which this process has the lock file open."""
-    found = set()
-    for link in (process / "fd").iterdir():
-        try:
-            target = link.readlink()
-        except OSError:
-            continue  # closed while we looked
-        if target.name == "lock" and (target.parent / control.SOCKET_NAME).exists():
-            found.add(target.parent)
-    return found
 
 
 class LentLine(Line):

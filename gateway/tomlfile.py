@@ -20,6 +20,8 @@ from gateway.errors import ConfigurationError
 
 ModelT = TypeVar("ModelT", bound="Section")
 Location = tuple[int | str, ...]
+NAME_PATTERN = r"^\w[\w.-]*$"
+"""A name that people choose: letters of any script, digits and "_", then also "." and "-"."""
 
 _TYPES = {
     "int": "a whole number",
@@ -41,7 +43,7 @@ class Section(BaseModel):
 def read(path: Path, what: str = "configuration") -> dict[str, Any]:
     """The raw tables of `path`; ConfigurationError when it is absent, unreadable or no TOML."""
     try:
-        text = path.read_bytes().decode("utf-8")
+        text = path.read_bytes().decode("utf-8-sig")  # Windows editors put a mark in front
         return tomllib.loads(text)
     except FileNotFoundError:
         raise ConfigurationError(f"There is no {what} file {path}; give its path, or create it.") from None

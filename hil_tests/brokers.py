@@ -16,7 +16,7 @@ import time
 from pathlib import Path
 from typing import Protocol, Self
 
-from gateway.errors import TryAgain
+from gateway.errors import ConfigurationError, TryAgain
 
 _READY_S = 20.0
 _STOP_S = 10.0
@@ -55,9 +55,9 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _die_with_parent() -> None:
-    """Ask Linux to end the child when its parent dies, however it dies."""
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+def end_with_parent(number: int = signal.SIGKILL) -> None:
+    """In a child: ask Linux for this signal when the parent dies, however it dies."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, number)
 
 
 class _Process:
@@ -85,7 +85,12 @@ class _Process:
     def start(self) -> None:
         with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
-                self.command(), stdout=log, stderr=log, stdin=subprocess.DEVNULL, preexec_fn=_die_with_parent
+                self.command(),
+                stdout=log,
+                stderr=log,
+                stdin=subprocess.DEVNULL,
+                preexec_fn=end_with_parent,
+                start_new_session=True,  # Ctrl-C is for whoever started it, and ends it last
             )
         deadline = time.monotonic() + _READY_S
         while time.monotonic() < deadline:
@@ -150,7 +155,10 @@ class Mosquitto(_Process):
         )
 
     def command(self) -> list[str]:
-        return [_mosquitto() or "mosquitto", "-c", str(self.folder / "mosquitto.conf")]
+        program = _mosquitto()
+        if program is None:
+            raise ConfigurationError("mosquitto is not installed: type 'sudo apt-get install mosquitto'.")
+        return [program, "-c", str(self.folder / "mosquitto.conf")]
 
 
 class Amqtt(_Process):

@@ -153,6 +153,7 @@ class PolledDevice:
             values=self.values(),
             marks=self.marks(now),
             trouble=self.trouble,
+            mismatched=MISMATCH in self._events.open_,
             ages={name: round(now - latest.since, 1) for name, latest in self._latest.items()},
             sent=self._deadband.since(now),
         )

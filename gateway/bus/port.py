@@ -6,6 +6,7 @@ at its time-out, a time-out counts from the request and grows with the length of
 the line is listened to until it is quiet.
 """
 
+import contextlib
 import errno
 import os
 import termios
@@ -160,7 +161,7 @@ def open_serial(path: str, wire: Wire) -> serial.Serial:
             path,
             baudrate=wire.baud,
             bytesize=serial.EIGHTBITS,
-            parity=wire.parity,
+            parity=serial.PARITY_NONE if _is_pseudo_terminal(path) else wire.parity,
             stopbits=wire.stopbits,
             timeout=_SLICE_S,
             # pyserial has none for RFC 2217
@@ -171,6 +172,11 @@ def open_serial(path: str, wire: Wire) -> serial.Serial:
         return opened
     except (OSError, ValueError, termios.error) as error:
         raise PortTrouble(_why_not(path, error)) from error
+
+
+def _is_pseudo_terminal(path: str) -> bool:
+    """A pty has no parity: the kernel drops the bit, and glibc answers EINVAL from the second time on."""
+    return os.path.realpath(path).startswith("/dev/pts/")
 
 
 def _why_not(path: str, error: Exception) -> str:
@@ -188,24 +194,46 @@ def _why_not(path: str, error: Exception) -> str:
 
 
 def holders(path: str) -> str:
-    """Who has `path` open, such as "minicom (process 812)", as far as this user may see; else empty."""
-    found = []
+    """Who has `path` open, such as "minicom (process 812)", as far as this user may see; else empty.
+
+    A running gateway is named alone, by its data folder: it is the one that can be asked instead.
+    """
+    gateways, others = [], []
     for process in holding_processes(path):
-        try:
-            found.append(f"{(process / 'comm').read_text().strip()} (process {process.name})")
-        except OSError:
-            continue  # it ended while we looked
-    return ", ".join(sorted(found))
+        folders = data_folders(process)
+        if folders:
+            gateways.append(f"the gateway that runs on {folders[0]} (process {process.name})")
+        else:
+            others.append(f"{_name_of(process)} (process {process.name})")
+    return ", ".join(sorted(gateways or others))
 
 
 def holding_processes(path: str) -> list[Path]:
     """The processes (their folders in /proc) that have `path` open, as far as this user may see."""
     real = os.path.realpath(path)
+    return [process for process in Path("/proc").glob("[0-9]*") if real in _opened_by(process)]
+
+
+def data_folders(process: Path) -> list[Path]:
+    """The data folders that a process (its folder in /proc) runs a gateway on: it has their lock open."""
+    folders = (Path(file).parent for file in _opened_by(process) if file.endswith("/lock"))
+    return [folder for folder in folders if (folder / "control.sock").exists()]
+
+
+def _opened_by(process: Path) -> list[str]:
+    """The files that a process has open; none when it has ended or belongs to another user."""
     found = []
-    for process in Path("/proc").glob("[0-9]*"):
-        try:
-            if any(str(link.readlink()) == real for link in (process / "fd").iterdir()):
-                found.append(process)
-        except OSError:
-            continue  # it ended while we looked, or belongs to another user
+    try:
+        for link in (process / "fd").iterdir():
+            with contextlib.suppress(FileNotFoundError):  # closed while we looked
+                found.append(str(link.readlink()))
+    except OSError:
+        return found
     return found
+
+
+def _name_of(process: Path) -> str:
+    try:
+        return (process / "comm").read_text().strip()
+    except OSError:
+        return "a program that has just ended"

@@ -7,12 +7,26 @@ import sys
 import tempfile
 import threading
 import time
+from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from gateway.cli.output import JsonFlag, print_json, say
+
+if TYPE_CHECKING:
+    from hil_tests.brokers import Amqtt, Mosquitto
+
+    BrokerProcess = Amqtt | Mosquitto
+
+
+class Broker(StrEnum):
+    """Which broker stands between the gateway and the receiver."""
+
+    auto = "auto"
+    amqtt = "amqtt"
+    mosquitto = "mosquitto"
 
 
 def demo(
@@ -20,6 +34,9 @@ def demo(
         float | None, typer.Option("--for", metavar="SECONDS", min=10.0, help="End after SECONDS (default: Ctrl-C).")
     ] = None,
     report: Annotated[Path | None, typer.Option(metavar="FILE.json", help="Write the JSON summary here.")] = None,
+    broker: Annotated[
+        Broker, typer.Option(help="The broker: mosquitto when it is installed, else the embedded amqtt.")
+    ] = Broker.auto,
     console: Annotated[bool, typer.Option("--console/--no-console", help="Serve the web console (to come).")] = True,
     json_output: JsonFlag = False,
 ) -> None:
@@ -39,7 +56,7 @@ def demo(
     screen = Console(stderr=True, highlight=False)
     folder = Path(tempfile.mkdtemp(prefix="gewu-demo-"))
     view = LiveTable(screen) if screen.is_terminal and not json_output else Lines(screen)
-    cast = Cast(folder)
+    cast = Cast(folder, _broker(broker))
     try:
         summary = Play(cast, view, began).perform(seconds, stop.is_set)
     except BaseException:
@@ -58,6 +75,12 @@ def demo(
         say(f"{summary['lost']} records were lost; the logs of the demo are kept in {folder}")
         raise typer.Exit(1)
     shutil.rmtree(folder, ignore_errors=True)
+
+
+def _broker(choice: Broker) -> "BrokerProcess":
+    from hil_tests.brokers import Amqtt, Mosquitto, best
+
+    return {Broker.auto: best, Broker.amqtt: Amqtt, Broker.mosquitto: Mosquitto}[choice]()
 
 
 def _check_writable(report: Path) -> None:

@@ -9,15 +9,21 @@ import typer
 from gateway.cli.output import JsonFlag, plain, print_json
 from gateway.cli.run import DEFAULT_CONFIG, ConfigOption
 from gateway.clock import Clock, SystemClock
+from gateway.errors import ConfigurationError
 
 
 def doctor(config: ConfigOption = DEFAULT_CONFIG, json_output: JsonFlag = False) -> None:
     """Look at the gateway and say what is wrong, why, and what to do. Ends 1 when there is a finding."""
     from gateway.config import load
-    from gateway.doctor import examine
+    from gateway.doctor import examine, misconfigured
 
     clock = SystemClock()
-    loaded = load(config)
+    try:
+        loaded = load(config)
+    except ConfigurationError as error:
+        if json_output:
+            print_json({"ok": False, "findings": msgspec.to_builtins(misconfigured(str(error)))})
+        raise
     data_dir = loaded.gateway.data_dir
     findings = examine(_status(data_dir), _machine(data_dir, clock), clock.wall_ms())
     if json_output:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gateway.cli.output import JsonFlag, plain, print_json, say
-from gateway.errors import ConfigurationError
+from gateway.errors import ConfigurationError, GewuError
 
 if TYPE_CHECKING:
     from gateway.receiver.receiver import Receiver
@@ -32,7 +32,8 @@ def receive(
 ) -> None:
     """Receive from every gateway of a broker, prove that nothing is missing, and acknowledge what is safe.
 
-    Ends on Ctrl-C, SIGTERM or after --for with a report; the exit status is 1 when records are missing.
+    Ends on Ctrl-C, SIGTERM or after --for with a report; the exit status is 1 when records are missing, or when
+    the broker was never reached.
     """
     from gateway.receiver.files import Files
     from gateway.receiver.receiver import Receiver
@@ -59,6 +60,8 @@ def receive(
         if files is not None:
             files.close()
     print_json(report) if json_output else _show(report)
+    if not subscriber.connections:
+        raise GewuError(f"{url} was never reached, so nothing is proved.")
     raise typer.Exit(1 if report["lost"] else 0)
 
 

@@ -9,6 +9,8 @@ from typing import Annotated
 
 import typer
 
+from gateway.cli.output import JsonFlag, print_json
+
 ConfigOption = Annotated[Path, typer.Option("--config", "-c", help="The gateway's configuration.")]
 DEFAULT_CONFIG = Path("gewu.toml")
 
@@ -16,8 +18,9 @@ DEFAULT_CONFIG = Path("gewu.toml")
 def run(
     config: ConfigOption = DEFAULT_CONFIG,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log every exchange too.")] = False,
+    json_output: JsonFlag = False,
 ) -> None:
-    """Run the gateway until SIGTERM or Ctrl-C."""
+    """Run the gateway until SIGTERM or Ctrl-C; with --json its last status is printed at the end."""
     from gateway.agent import Agent
     from gateway.clock import SystemClock
     from gateway.config import load
@@ -26,7 +29,10 @@ def run(
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    Agent(load(config), SystemClock()).run(stop)
+    agent = Agent(load(config), SystemClock())
+    agent.run(stop)
+    if json_output:
+        print_json(agent.status())
 
 
 def _log_to_stderr(verbose: bool) -> None:

@@ -8,7 +8,7 @@ import sys
 import typer
 
 from gateway import shipped
-from gateway.cli.output import say
+from gateway.cli.output import JsonFlag, print_json, say
 from gateway.errors import ConfigurationError
 
 # Debian package by the program that shows it is there.
@@ -16,8 +16,8 @@ _PACKAGES = {"mosquitto": "mosquitto"}
 _SYSTEM_PATH = "/usr/local/sbin:/usr/sbin:/sbin"
 
 
-def test(context: typer.Context) -> None:
-    """Set up everything the tests need and run them all; further arguments go to pytest."""
+def test(context: typer.Context, json_output: JsonFlag = False) -> None:  # noqa: PT028  a command, no test
+    """Set up everything the tests need and run them all; further arguments go to pytest, --help too."""
     root = shipped.checkout()
     if root is None:
         raise ConfigurationError("`gewu test` needs a source checkout: clone the repository and run ./gewu test there.")
@@ -27,7 +27,11 @@ def test(context: typer.Context) -> None:
         _install(missing)
     os.chdir(root)
     # -P: tests import the packages, never a module that happens to lie in the current folder.
-    sys.exit(subprocess.call([sys.executable, "-P", "-m", "pytest", *context.args]))
+    command = [sys.executable, "-P", "-m", "pytest", *context.args]
+    status = subprocess.call(command, stdout=sys.stderr if json_output else None)
+    if json_output:
+        print_json({"ok": status == 0, "status": status, "arguments": context.args})
+    sys.exit(status)
 
 
 def _install(packages: list[str]) -> None:

@@ -19,7 +19,7 @@ _FILES = (*_TLS, "password_file")
 
 def sentences(raw: Row, folder: Path) -> list[str]:
     """Everything wrong between the keys; relative files are those in `folder`, where the configuration lies."""
-    found = [*_buses(raw), *_devices(raw, folder), *_cameras(raw)]
+    found = [*_buses(raw), *_devices(raw, folder)]
     for section in ("camera", "patrol", "uplink"):
         found += _doubles(section, rows(raw, section), "id" if section == "camera" else "name")
     for index, uplink in rows(raw, "uplink"):
@@ -83,16 +83,6 @@ def _profile(where: str, name: str, folder: Path) -> Iterator[str]:
     except ConfigurationError as error:
         for line in str(error).splitlines():
             yield f'{where}.profile is "{name}", but: {line}'
-
-
-def _cameras(raw: Row) -> Iterator[str]:
-    ids = [row.get("id") for _, row in rows(raw, "camera")]
-    for index, patrol in rows(raw, "patrol"):
-        stops = patrol.get("stops")
-        for stop, name in enumerate(stops if isinstance(stops, list) else []):
-            if name not in ids:
-                known = ", ".join(str(one) for one in ids) or "none"
-                yield f'patrol[{index}].stops[{stop}] is "{name}", but there is no such camera; known cameras: {known}.'
 
 
 def _uplink(where: str, uplink: Row, folder: Path) -> Iterator[str]:

@@ -37,7 +37,7 @@ def load(path: Path) -> Config:
 
 
 def notices(config: Config) -> list[str]:
-    """Sentences about what is configured but not served by this version; none of them is an error."""
+    """Sentences about what is configured but not served, or not whole; none of them is an error."""
     cameras = [
         f'The camera "{camera.id}" is configured, but this version does not look through cameras yet.'
         for camera in config.camera
@@ -46,10 +46,18 @@ def notices(config: Config) -> list[str]:
         f'The patrol "{patrol.name}" is configured, but this version does not go on patrols yet.'
         for patrol in config.patrol
     ]
+    known = {camera.id for camera in config.camera}
+    # No error: a stop may be added before its camera hangs, and the patrol's own report will name it.
+    unknown = [
+        f'The patrol "{patrol.name}" stops at "{stop}", which is no camera of this configuration.'
+        for patrol in config.patrol
+        for stop in patrol.stops
+        if stop not in known
+    ]
     quiet = [
         f'The bus "{bus.name}" has no devices, so nothing is read from it.' for bus in config.bus if not bus.device
     ]
-    return [*cameras, *patrols, *quiet]
+    return [*cameras, *patrols, *unknown, *quiet]
 
 
 def _absolute(raw: dict[str, Any], folder: Path) -> None:

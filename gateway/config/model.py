@@ -11,7 +11,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, PrivateAttr, WithJs
 
 from gateway.config.quantity import parse_duration, parse_size
 from gateway.profile import Profile
-from gateway.tomlfile import Section
+from gateway.tomlfile import NAME_PATTERN, Section
 
 BAUDS = (
     300,
@@ -32,6 +32,7 @@ BAUDS = (
     460800,
     500000,
     921600,
+    1000000,
 )
 PORT_SCHEMES = ("tcp", "socket", "rfc2217")
 """Modbus TCP; a serial server in raw mode; one that speaks RFC 2217."""
@@ -101,7 +102,9 @@ def _encoding(value: str) -> str:
     return value
 
 
-Id = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$", max_length=63)]
+GatewayId = Annotated[str, Field(pattern=r"^[a-z0-9-]+$", max_length=63)]
+# A level of an MQTT topic, a client's id and a word in a log: letters of any script, and nothing that splits those.
+Id = Annotated[str, Field(pattern=NAME_PATTERN, max_length=63)]
 Size = Annotated[int, BeforeValidator(parse_size), WithJsonSchema({"type": ["string", "integer"]})]
 Duration = Annotated[float, BeforeValidator(parse_duration), WithJsonSchema({"type": ["string", "number"]})]
 
@@ -109,8 +112,8 @@ Duration = Annotated[float, BeforeValidator(parse_duration), WithJsonSchema({"ty
 class Gateway(Section):
     """`[gateway]`: who this gateway is."""
 
-    id: Id = Field(description='lower-case letters, digits and hyphens, unique in the site, such as "qingxi-01"')
-    site: Id = Field(description='the site, in lower-case letters, digits and hyphens, such as "qingxi"')
+    id: GatewayId = Field(description='lower-case letters, digits and hyphens, unique in the site, such as "qingxi-01"')
+    site: Id = Field(description='the site, in letters, digits, "_", "." and "-", such as "qingxi"')
     data_dir: Path = Field(
         Path("/var/lib/gewu"), strict=False, description="the folder that keeps the data; made when missing"
     )
@@ -119,7 +122,7 @@ class Gateway(Section):
 class Device(Section):
     """`[[bus.device]]`: one device on a bus."""
 
-    id: Id = Field(description='lower-case letters, digits and hyphens, unique in the gateway, such as "b0101"')
+    id: Id = Field(description='letters, digits, "_", "." and "-", unique in the gateway, such as "b0101"')
     profile: str = Field(
         min_length=1, description='a shipped profile such as "gewu-breaker", or the file of one beside this file'
     )
@@ -143,7 +146,7 @@ class Device(Section):
 class Bus(Section):
     """`[[bus]]`: one serial line and the devices on it."""
 
-    name: Id = Field(description="the bus's name, in lower-case letters, digits and hyphens; bus1, bus2 by default")
+    name: Id = Field(description="the bus's name, in letters, digits, '_', '.' and '-'; bus1, bus2 by default")
     port: Annotated[str, AfterValidator(_port)] = Field(
         description='the serial port, such as "/dev/serial/by-id/usb-...", a pty, or tcp://, socket:// or rfc2217://host:port'
     )
@@ -162,7 +165,7 @@ class Bus(Section):
 class Camera(Section):
     """`[[camera]]`: one camera, with the purpose that the law asks for."""
 
-    id: Id = Field(description='lower-case letters, digits and hyphens, such as "gate"')
+    id: Id = Field(description='letters, digits, "_", "." and "-", such as "gate"')
     source: str = Field(min_length=1, description='"rtsp://...", /dev/video0, "http://.../snapshot.jpg" or dir:FOLDER')
     place: str = Field("", description="where it is")
     interval: float = Field(2.0, gt=0, description="seconds between looks")
@@ -174,7 +177,7 @@ class Camera(Section):
 class Patrol(Section):
     """`[[patrol]]`: a tour of cameras."""
 
-    name: Id = Field(description='lower-case letters, digits and hyphens, such as "evening"')
+    name: Id = Field(description='letters, digits, "_", "." and "-", such as "evening"')
     stops: list[str] = Field(min_length=1, description='the ids of cameras in order, such as ["gate", "market"]')
     dwell: float = Field(5.0, gt=0, description="seconds at each stop")
 
@@ -184,7 +187,7 @@ class Uplink(Section):
 
     HINTS: ClassVar[dict[str, str]] = {"password": _SECRET}
 
-    name: Id = Field(description="the uplink's name; uplink1, uplink2 by default")
+    name: Id = Field(description="the uplink's name, in letters, digits, '_', '.' and '-'; uplink1, uplink2 by default")
     url: Annotated[str, AfterValidator(_url)] = Field(description='the broker, such as "mqtts://broker:8883"')
     format: Annotated[Literal["gewu", "sparkplug", "thingsboard", "homeassistant"], AfterValidator(_format)] = Field(
         "gewu", description='"gewu", "sparkplug", "thingsboard" or "homeassistant"'

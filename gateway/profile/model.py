@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from gateway.tomlfile import Section
+from gateway.tomlfile import NAME_PATTERN, Section
 
 Kind = Literal["coil", "discrete", "holding", "input"]
 Type = Literal["bool", "u16", "i16", "u32", "i32", "u64", "i64", "f32", "f64", "string", "bits"]
@@ -23,17 +23,15 @@ WORDS: dict[str, int] = {
     "bool": 1, "u16": 1, "i16": 1, "bits": 1, "u32": 2, "i32": 2, "f32": 2, "u64": 4, "i64": 4, "f64": 4,
 }  # fmt: skip
 
-Name = Annotated[
-    str, Field(pattern=r"^[a-z][a-z0-9_]*$", description="lower-case letters, digits and _, such as trip_count")
-]
+Name = Annotated[str, Field(pattern=NAME_PATTERN, description='letters, digits, "_", "." and "-", such as trip_count')]
 
 
 class Head(Section):
     """The `[profile]` table."""
 
     name: str = Field(
-        pattern=r"^[a-z0-9][a-z0-9.-]*$",
-        description="the profile's name, in lower-case letters, digits and hyphens, as a device of gewu.toml says it",
+        pattern=NAME_PATTERN,
+        description="the profile's name, in letters, digits, '_', '.' and '-', as a device of gewu.toml says it",
     )
     vendor: str = Field("", description="who makes the device")
     model: str = Field("", description="the maker's name for the device")
@@ -65,7 +63,7 @@ class Identity(Section):
 class Register(Section):
     """One `[[register]]` table: value = raw * scale + offset."""
 
-    name: Name = Field(description="the value's name, in lower-case letters, digits and _, such as trip_count")
+    name: Name = Field(description="the value's name, in letters, digits, '_', '.' and '-', such as trip_count")
     kind: Kind = Field(description='"coil", "discrete", "holding" or "input"')
     address: int = Field(ge=0, le=65535, description="the zero-based address as on the wire, 0 to 65535")
     type: Type = Field(
@@ -131,7 +129,9 @@ class EventRule(Section):
     Without `when`, every step of `counter` is an event, raised and cleared at once.
     """
 
-    kind: str = Field(pattern=r"^[a-z]+(\.[a-z_]+)+$", description="the kind of event, such as trip.overcurrent")
+    kind: str = Field(
+        pattern=r"^[a-z][a-z0-9_]*(\.[a-z0-9_]+)+$", description="the kind of event, such as trip.overcurrent"
+    )
     when: Name | None = Field(None, description="the name of the value that decides; without it, `counter` does")
     equals: bool | int | float | str = Field(True, description="what that value is while the event lasts")
     grade: int = Field(ge=1, le=4, description="how grave it is: 1 (red) to 4 (blue)")

@@ -1,10 +1,12 @@
 """`gewu bus read`, `gewu check`, `gewu profile` and `gewu schema` as a technician types them."""
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
 import pytest
+import serial
 import typer
 from typer.testing import CliRunner
 
@@ -61,6 +63,20 @@ def test_read_says_what_is_wrong() -> None:
     assert isinstance(missing, GewuError)
     assert "/dev/ttyNONE does not exist" in str(missing)
     assert {error.exit_status for error in (silent, other, missing)} == {1}
+
+
+@pytest.mark.integration
+def test_a_port_that_a_gateway_holds_names_it(tmp_path: Path) -> None:
+    """Of all that have the port open the gateway is named, by its data folder and process."""
+    (tmp_path / "control.sock").touch()
+    with (
+        scripted(lambda _: b"") as slave,
+        (tmp_path / "lock").open("w"),
+        serial.Serial(slave.port, 115200, exclusive=True),
+    ):
+        held = run(*read_arguments(slave.port)).exception
+    assert isinstance(held, GewuError)
+    assert f"is in use by the gateway that runs on {tmp_path} (process {os.getpid()}); stop" in str(held)
 
 
 @pytest.mark.integration

@@ -102,6 +102,13 @@ def test_receive_proves_completeness(tmp_path: Path) -> None:
         assert ["readings", 4, 4] in report["gateways"]["test/g1"]["missing"]
 
 
+def test_a_receiver_that_was_never_connected_proves_nothing() -> None:
+    """No broker there: the report is empty, and the exit status says that this is no good news."""
+    status, out, said = _gewu("receive", "--url", "mqtt://127.0.0.1:1", "--for", "0.5", "--json")
+    assert (status, json.loads(out)["delivered"]) == (1, 0)
+    assert "mqtt://127.0.0.1:1 was never reached" in said
+
+
 def test_receive_says_what_is_wrong(tmp_path: Path) -> None:
     """A wrong URL, a database, a folder in use: a sentence and exit status 2."""
     for words in (["--url", "nonsense"], ["--url", "mqtt://127.0.0.1:1", "--into", "sqlite:///x.db"]):

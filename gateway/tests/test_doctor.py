@@ -1,11 +1,17 @@
 """Each trouble has its finding, and a well gateway has none."""
 
 import copy
+import json
+from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
+from typer.testing import CliRunner
 
+from gateway.cli.doctor import doctor
 from gateway.doctor import examine
+from gateway.errors import ConfigurationError
 
 NOW = 1_800_000_000_000
 MACHINE: dict[str, Any] = {
@@ -23,8 +29,8 @@ STATUS: dict[str, Any] = {
             "polls": 1000,
             "errors": {"crc": 1},
             "devices": [
-                {"id": "b1", "address": 1, "online": True},
-                {"id": "b2", "address": 2, "online": True},
+                {"id": "b1", "address": 1, "online": True, "mismatched": False, "trouble": None},
+                {"id": "b2", "address": 2, "online": True, "mismatched": False, "trouble": None},
             ],
         }
     ],
@@ -71,6 +77,28 @@ def test_each_trouble_of_the_gateway(status: dict[str, Any] | None, words: str) 
     assert words in finding.what
     assert finding.why
     assert finding.do
+
+
+def test_another_device_is_no_silence() -> None:
+    """What answers as something else is named with what it says, also when it is alone on its bus."""
+    other = {"id": "b2", "address": 2, "online": False, "mismatched": True, "trouble": 'it answers as "Acme"'}
+    for devices in ([other], [STATUS["buses"][0]["devices"][0], other]):
+        (finding,) = examine(changed("buses.0.devices", devices), MACHINE, NOW)
+        assert "b2" in finding.what
+        assert "something else" in finding.what
+        assert "Acme" in finding.why
+
+
+def test_a_wrong_configuration_is_a_finding_too(tmp_path: Path) -> None:
+    """With --json there is a document also then, the same sentence is an error, and the exit status is 2."""
+    app = typer.Typer()
+    app.command()(doctor)
+    result = CliRunner().invoke(app, ["--json", "--config", str(tmp_path / "gewu.toml")])
+    document = json.loads(result.stdout)
+    assert document["ok"] is False
+    (finding,) = document["findings"]
+    assert finding["what"].startswith("There is no configuration file")
+    assert isinstance(result.exception, ConfigurationError)
 
 
 def test_all_devices_silent_points_to_the_pair() -> None:

@@ -39,6 +39,14 @@ def test_defaults_are_those_of_the_contract(tmp_path: Path) -> None:
     assert {key: getattr(one, key) for key in defaults} == defaults
 
 
+@pytest.mark.parametrize("name", ["Voltage_L1", "U1", "cos-phi.L1", "1st", "电压"])
+def test_values_are_named_as_their_makers_name_them(name: str, tmp_path: Path) -> None:
+    """Letters of any script and case, digits, "_", "." and "-" make a value's name, and a profile's."""
+    path = tmp_path / "p.toml"
+    path.write_text(HEAD.replace('"p"', '"iEM3155_v2.1"') + register(name))
+    assert list(read(path).by_value) == [name]
+
+
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [

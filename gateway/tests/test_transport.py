@@ -118,6 +118,19 @@ def test_a_useless_answer_is_named_by_its_cause(line_to: Opener, answer: Answer,
 
 
 @pytest.mark.integration
+@pytest.mark.parametrize("parity", ["E", "O"])
+def test_a_pty_is_opened_again_with_parity(parity: str) -> None:
+    """A pty knows no parity and its driver says so from the second time on; the line opens all the same."""
+    with scripted(lambda _: GOOD) as slave:
+        for _ in range(3):
+            line = Line("test", slave.port, Wire(19200, parity), 0.5)
+            try:
+                assert line.read(1, "input", 0, 2) == [11, 22]
+            finally:
+                line.close()
+
+
+@pytest.mark.integration
 def test_an_exception_does_not_wait_for_the_rest(line_to: Opener) -> None:
     """Five bytes are a whole exception: it is told at once, not after the time-out of a long answer."""
     with scripted(lambda _: framed(1, 0x84, 2)) as slave:

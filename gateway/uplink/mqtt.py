@@ -214,7 +214,9 @@ class PahoLink:
 
     def _on_disconnect(self, client: Any, _data: Any, _flags: Any, code: ReasonCode, _properties: Any) -> None:
         self._answer.put(f"connection closed: {code}")
-        self._put(Lost(f"the connection to the broker is lost ({code})"))
+        # paho calls a broken connection "Unspecified error": that the connection is lost says as much.
+        why = "" if str(code) in ("Unspecified error", "Normal disconnection") else f" ({code})"
+        self._put(Lost(f"the connection to the broker is lost{why}"))
         self._ended.set()
 
     def _on_publish(self, client: Any, _data: Any, mid: int, code: ReasonCode, _properties: Any) -> None:

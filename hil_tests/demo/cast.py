@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 from gateway import control
 from gateway.errors import GewuError
-from hil_tests.brokers import best
+from hil_tests.brokers import Amqtt, Mosquitto, end_with_parent
 from hil_tests.demo import stage
 from hil_tests.rig import control as rig
 
@@ -28,12 +28,12 @@ _STOP_S = 10.0
 class Cast:
     """Everybody on stage; `folder` holds their files and logs. `close` ends every process that was started."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, broker: Amqtt | Mosquitto) -> None:
         self.folder = folder
         self.data_dir = folder / "gateway"
         self.received_dir = folder / "received"
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
-        self.broker = best()
+        self.broker = broker
         self.village: dict[str, Any] = {}
 
     def start(self) -> None:
@@ -159,6 +159,7 @@ class Cast:
                 stdin=subprocess.DEVNULL,
                 stdout=log if stdout is None else stdout,
                 stderr=log,
+                preexec_fn=lambda: end_with_parent(signal.SIGTERM),
                 start_new_session=True,  # Ctrl-C is for the demo, which ends the others in order
             )
         self._processes[name] = process

@@ -89,6 +89,8 @@ def _number(value: Any) -> str:
 
 
 def _state(device: dict[str, Any], values: dict[str, Any]) -> Text:
+    if device["online"] is None:
+        return Text("not asked yet", style="dim")
     if not device["online"]:
         return Text("lost", style="red")
     if values.get("tripped"):

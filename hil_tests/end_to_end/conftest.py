@@ -31,6 +31,8 @@ def village(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Village]:
 @pytest.fixture
 def mosquitto() -> Iterator[Mosquitto]:
     broker = Mosquitto()
-    broker.start()
-    yield broker
-    broker.close()
+    try:
+        broker.start()
+        yield broker
+    finally:
+        broker.close()

@@ -53,9 +53,21 @@ def clean_environment(home: Path, bin_folder: Path) -> dict[str, str]:
 
 
 def test_the_demo_runs_from_the_wheel(installed: Path, tmp_path: Path) -> None:
-    """`gewu demo --for 15` installed from the wheel ends 0, with nothing lost."""
+    """`gewu demo --for 15` from the wheel, with the broker that it brings itself, ends 0 with nothing lost."""
     env = clean_environment(tmp_path, installed)
-    run(installed / "gewu", "demo", "--for", "15", "--no-console", "--report", "r.json", cwd=tmp_path, env=env)
+    run(
+        installed / "gewu",
+        "demo",
+        "--for",
+        "15",
+        "--broker",
+        "amqtt",
+        "--no-console",
+        "--report",
+        "r.json",
+        cwd=tmp_path,
+        env=env,
+    )
     report = json.loads((tmp_path / "r.json").read_text(encoding="utf-8"))
     assert report["lost"] == 0
     assert report["boards"] == 10

@@ -218,6 +218,33 @@ def test_the_alarm_comes_before_the_trip_and_goes_after_it():
     assert not bench.guard.alarm.on
 
 
+def test_a_tripped_breaker_is_hot_but_not_overloaded():
+    bench = Bench()
+    bench.time_to_trip(255)
+    assert bench.guard.alarm.on
+    for _ in range(3):
+        bench.step(40800)
+    assert bench.guard.thermal.permille() > 900
+    assert not bench.guard.alarm.on
+    bench.step(40800)
+    bench.step(40800)
+    bench.closed = True
+    bench.step(10000)
+    assert bench.guard.alarm.on  # closed while hot: little is left until the next trip
+
+
+def test_a_lever_closed_after_the_check_is_no_breaker_failure():
+    bench = Bench()
+    bench.time_to_trip(255)
+    for _ in range(16):
+        bench.step(40800)
+    bench.closed = True
+    for _ in range(3):
+        bench.step(20000)
+        assert not bench.guard.failed
+        assert bench.guard.cause == NONE
+
+
 def test_the_alarm_also_comes_from_a_warm_memory():
     alarm = Overload(16, 0)
     assert not alarm.step(100, 16000, 799)

@@ -1,0 +1,161 @@
+"""Makes the hazard classifier: `python models/train.py --dataset DIR --out models/`.
+
+Four rotations of leave-source-out cross-validation give the figures, the temperature and the thresholds, each
+through its own int8 model; nothing is chosen by the validation folder. Then one model learns from everything
+but `extra` and is written as hazard.tflite with hazard.json. It never runs on a gateway and no test imports it.
+"""
+
+import argparse
+import json
+import os
+import sys
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import numpy as np
+import selfcheck
+import torch
+from training import backbone, calibrate, card, export, features, loso, measure, table
+from training.data import LABELS, Picture, read_manifest
+from training.head import Head, Recipe, fit, sample_weights
+from training.tune import Schedule, embed, tune
+
+SEED = 0
+SISTER = "lite1"
+SIDE = backbone.SIZES[SISTER].side
+VIEWS = 4
+EXAMPLES = 200  # pictures that set the value ranges of the quantised model
+FALSE_ALARM_LIMIT = 0.05  # asked for; sources levelled, and rotations are harder than the shipped model
+CALM = 0.30  # a score of normal below this, and no alarm, is "unsure"
+
+
+@dataclass(frozen=True)
+class Work:
+    """What every rotation needs, cheap to hand to another process."""
+
+    pictures: list[Picture]
+    cache: Path
+    views: int
+    recipe: Recipe
+    schedule: Schedule
+
+    def early(self, net: backbone.Backbone) -> features.Early:
+        """The early features, from the cache after the first call."""
+        return features.early(net, self.schedule.start, self.pictures, self.views, SIDE, SEED, self.cache)
+
+    def columns(self) -> tuple[loso.Ints, loso.Ints]:
+        """Labels and sources of all pictures."""
+        return np.array([p.label for p in self.pictures]), loso.sources_of(self.pictures)[1]
+
+
+@dataclass(frozen=True)
+class Made:
+    """A finished model: tuned backbone, head, float32 and int8 TFLite."""
+
+    net: backbone.Backbone
+    head: Head
+    whole: bytes
+    small: bytes
+
+
+def main() -> int:
+    """Runs the pipeline; 0 when every self-check passed."""
+    parser = argparse.ArgumentParser(description="Trains the hazard classifier.")
+    parser.add_argument("--dataset", type=Path, required=True, help="folder with manifest.csv")
+    parser.add_argument("--out", type=Path, required=True, help="where hazard.tflite and hazard.json go")
+    parser.add_argument("--cache", type=Path, default=Path("build/hazard"), help="early features, reusable")
+    parser.add_argument("--jobs", type=int, default=2, help="rotations at a time, one core each")
+    parser.add_argument("--with-extra", action="store_true", help="learn from the folder extra as well")
+    options = parser.parse_args()
+    work = Work(read_manifest(options.dataset), options.cache, VIEWS, Recipe(), Schedule())
+    build(work, options.dataset, options.out, options.jobs, options.with_extra)
+    return 0
+
+
+def build(work: Work, dataset: Path, out: Path, jobs: int, with_extra: bool) -> None:
+    """Judges, trains, exports and checks."""
+    torch.set_num_threads(1)
+    net = backbone.load(SISTER)
+    everything = np.arange(len(work.pictures))
+    plain = embed(net, work.schedule.start, work.early(net), 0, everything)
+    dealt = loso.rotations(work.pictures, plain)
+    learned = np.flatnonzero([with_extra or p.split != "extra" for p in work.pictures])
+    selfcheck.no_leak([work.pictures[i] for i in learned], work.pictures, with_extra)
+    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
+        last = pool.submit(learn, work, learned)
+        turns = [pool.submit(rotate, work, dealt.turn, number) for number in range(loso.ROTATIONS)]
+        logits = np.full((len(everything), len(LABELS)), np.nan, np.float32)
+        for number, turn in enumerate(turns):
+            logits[dealt.turn == number] = turn.result()
+        np.save(work.cache / "held-out-logits.npy", logits)
+        made = last.result()
+    rule, figures = judge(work, dealt, logits)
+    card.write(out, made.small, SIDE, SISTER, rule, figures, dataset, with_extra)
+    order = np.random.default_rng(SEED).permutation(everything)[:400]
+    sample = [work.pictures[i] for i in order]
+    results = selfcheck.check(out, made.whole, sample, rule)
+    card.add(out, "selfcheck", results)
+    table.write(out)
+    brief = {key: value for key, value in figures["leave_source_out"].items() if key != "by_source"}
+    print(json.dumps({"selfcheck": results, "leave_source_out": brief}, indent=1))
+
+
+def learn(work: Work, rows: loso.Ints) -> Made:
+    """A model from the pictures at `rows`, and from nothing else."""
+    torch.set_num_threads(1)
+    labels, sources = work.columns()
+    published = backbone.load(SISTER)
+    early = work.early(published)
+    net = tune(published, early, rows, labels, sources, work.recipe, work.schedule, SEED)
+    views = np.stack([embed(net, work.schedule.start, early, view, rows) for view in range(work.views)])
+    head = fit(views, labels[rows], sources[rows], work.recipe)
+    whole = export.float_model(net, head, SIDE)
+    order = np.random.default_rng(SEED).permutation(rows)[:EXAMPLES]
+    examples = [features.view_of(work.pictures[i], n % 4, SIDE, SEED) for n, i in enumerate(order)]
+    return Made(net, head, whole, export.int8_model(whole, examples))
+
+
+def rotate(work: Work, turn: loso.Ints, number: int) -> loso.Floats:
+    """Logits of the pictures that rotation `number` holds out, through the int8 model of that rotation."""
+    made = learn(work, np.flatnonzero(turn != number))
+    run = export.Runner(made.small)
+    held_out = np.flatnonzero(turn == number)
+    logits = [run(features.view_of(work.pictures[i], 0, SIDE, SEED))[1] for i in held_out]
+    print(f"rotation {number + 1} of {loso.ROTATIONS} judged", flush=True)
+    return np.stack(logits)
+
+
+def judge(
+    work: Work, dealt: loso.Rotations, logits: loso.Floats
+) -> tuple[calibrate.Rule, dict[str, dict[str, object]]]:
+    """Temperature and thresholds from the held-out logits, and the figures that they give."""
+    labels, sources = work.columns()
+    names = loso.sources_of(work.pictures)[0]
+    weights = sample_weights(labels, sources, work.recipe)
+    rule = calibrate.fit_rule(logits, labels, weights, FALSE_ALARM_LIMIT, CALM)
+    score = calibrate.scores(logits, rule.temperature)
+    found = calibrate.decide(score, rule)
+    unforced = logits.argmax(1)
+    bins, error = measure.reliability(score, labels)
+    return rule, {
+        "protocol": {
+            "rotations": [
+                sorted({names[s] for s in sources[dealt.turn == number]}) for number in range(loso.ROTATIONS)
+            ],
+            "cut_into_clusters_not_unseen": list(dealt.cut),
+        },
+        "leave_source_out": measure.summary(found, labels, sources, names, SEED),
+        "without_thresholds": {
+            "macro_f1": round(measure.macro_f1(unforced, labels), 4),
+            "false_alarm": round(measure.false_alarm(unforced, labels), 4),
+        },
+        "reliability": {"bins": bins, "calibration_error": round(error, 4)},
+    }
+
+
+if __name__ == "__main__":
+    sys.exit(main())
