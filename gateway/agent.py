@@ -15,7 +15,8 @@ from typing import IO, Any
 
 import msgspec
 
-from gateway import __version__, health, systemd
+from gateway import __version__, health, lent, systemd
+from gateway.bus.board import BoardListener
 from gateway.bus.poller import BusPoller
 from gateway.clock import Clock
 from gateway.config import Config, notices
@@ -44,7 +45,10 @@ class Agent:
         self._lock = _lock_folder(data_dir)
         self.outbox = Outbox(data_dir, clock, config.uplink, config.store)
         self.uplinks = [Uplink(uplink, config.gateway, self.outbox, clock, self.health) for uplink in config.uplink]
-        self.buses = [BusPoller(bus, clock, self.outbox) for bus in config.bus]
+        self.buses: list[BusPoller | BoardListener] = [
+            BoardListener(bus, clock, self.outbox) if bus.protocol == "jsonl" else BusPoller(bus, clock, self.outbox)
+            for bus in config.bus
+        ]
         self._control = ControlServer(
             data_dir,
             {
@@ -52,6 +56,8 @@ class Agent:
                 "stats": lambda _: msgspec.to_builtins(self.outbox.stats()),
                 "health": lambda _: self.health(),
                 "export": lambda _: self._export(),
+                "line": lambda request: lent.answer(self.buses, request),
+                "heard": lambda request: lent.heard(self.buses, request),
             },
         )
 
@@ -84,8 +90,8 @@ class Agent:
                 raise SystemExit(1)
             systemd.notify("WATCHDOG=1")
 
-    def _parts(self) -> dict[str, BusPoller | Uplink | Outbox]:
-        parts: dict[str, BusPoller | Uplink | Outbox] = {"outbox": self.outbox}
+    def _parts(self) -> dict[str, BusPoller | BoardListener | Uplink | Outbox]:
+        parts: dict[str, BusPoller | BoardListener | Uplink | Outbox] = {"outbox": self.outbox}
         parts.update({f"bus {bus.name}": bus for bus in self.buses})
         parts.update({f"uplink {uplink.name}": uplink for uplink in self.uplinks})
         return parts
@@ -104,7 +110,7 @@ class Agent:
         self._lock.close()
         _log.info("gateway %s stopped", self._config.gateway.id)
 
-    def _join(self, parts: Sequence[BusPoller | Uplink], seconds: float) -> None:
+    def _join(self, parts: Sequence[BusPoller | BoardListener | Uplink], seconds: float) -> None:
         deadline = self._clock.monotonic() + seconds
         for part in parts:
             part.join(max(0.0, deadline - self._clock.monotonic()))

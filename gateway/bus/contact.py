@@ -61,7 +61,11 @@ def look_up(line: Line, unit: int, known: Sequence[Profile]) -> tuple[str | None
     except DeviceRefused:
         objects = {}  # somebody is there, but does not know the function
     except BusTrouble as trouble:
-        return None if trouble.cause == "no-answer" else (None, {}, str(trouble))
+        if trouble.cause != "no-answer":
+            return None, {}, str(trouble)
+        if not _answers_a_read(line, unit):
+            return None
+        objects = {}  # it is there, and silent where it should refuse
     identity = {f"object{number}": text for number, text in sorted(objects.items())}
     for profile in known:
         if profile.identity is None or (profile.identity.objects and not objects):
@@ -75,6 +79,16 @@ def look_up(line: Line, unit: int, known: Sequence[Profile]) -> tuple[str | None
             continue
     says = " / ".join(identity.values())
     return None, identity, f'no known profile fits "{says}"' if says else "it answers, but gives no identification"
+
+
+def _answers_a_read(line: Line, unit: int) -> bool:
+    try:
+        line.read(unit, "holding", 0, 1)
+    except DeviceRefused:
+        pass
+    except BusTrouble as trouble:
+        return trouble.cause != "no-answer"
+    return True
 
 
 def read_each(

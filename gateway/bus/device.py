@@ -12,6 +12,7 @@ from gateway.config.model import Device
 from gateway.records import Mark, OpenEvent, Reading, Value
 from gateway.rules.deadband import Deadband
 from gateway.rules.events import LOST, LOST_GRADE, MISMATCH, MISMATCH_GRADE, DeviceEvents, Moment, Out
+from gateway.rules.liveness import Liveness
 
 STALE_AFTER_PERIODS = 3
 STALE_AFTER_LEAST_S = 5.0
@@ -46,6 +47,8 @@ class PolledDevice:
     def __post_init__(self) -> None:
         profile = self.settings.definition
         self._deadband = Deadband(profile)
+        self._liveness = Liveness(profile)
+        self._standing: set[str] = set()
         self._events = DeviceEvents(self.settings.id, self.settings.place, profile, self.new_id)
         self._stale_after = {
             name: max(STALE_AFTER_LEAST_S, STALE_AFTER_PERIODS * PERIODS[register.poll])
@@ -67,9 +70,13 @@ class PolledDevice:
             self._latest[name] = _Latest(value, marks.get(name), now)
         self._fresh.update(values)
         self._told_stale.difference_update(values)
+        self._liveness.take(values, now)
+        standing = self._liveness.standing()
+        self._fresh |= (standing ^ self._standing) & self._latest.keys()  # a changed mark is worth telling
+        self._standing = standing
         self.last_seen = when.at
         self._failures = 0
-        return self._events.step(self.values(), self.marks(now), when)
+        return self._events.step(self.values(), self._wire_marks(now), when)
 
     def reading(self, now: float, when: Moment) -> Reading | None:
         """What is worth sending of the values read since the last call, and of those that have grown stale."""
@@ -98,6 +105,7 @@ class PolledDevice:
     def back(self, when: Moment) -> Out:
         """It answered as itself."""
         self.online, self.trouble, self._failures, self.last_seen = True, None, 0, when.at
+        self._liveness.forget()
         return [*self._events.clear(MISMATCH, when), *self._events.clear(LOST, when)]
 
     def failed(self, sentence: str, now: float, when: Moment) -> Out:
@@ -120,7 +128,11 @@ class PolledDevice:
         return {name: latest.value for name, latest in self._latest.items()}
 
     def marks(self, now: float) -> dict[str, Mark]:
-        """Bad as decoded; stale when the device is gone or the value has grown old."""
+        """Bad as decoded; stale when the device is gone, or the value has grown old or stands still."""
+        standing: dict[str, Mark] = dict.fromkeys(self._standing, "stale")
+        return standing | self._wire_marks(now)
+
+    def _wire_marks(self, now: float) -> dict[str, Mark]:
         found: dict[str, Mark] = {}
         for name, latest in self._latest.items():
             if self.online is False or now - latest.since > self._stale_after.get(name, float("inf")):
@@ -142,4 +154,6 @@ class PolledDevice:
             marks=self.marks(now),
             trouble=self.trouble,
             mismatched=MISMATCH in self._events.open_,
+            ages={name: round(now - latest.since, 1) for name, latest in self._latest.items()},
+            sent=self._deadband.since(now),
         )

@@ -5,28 +5,26 @@ events to the sink. It owns the port. It never touches another bus, and no troub
 import logging
 import threading
 import uuid
-from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from typing import TypeVar
 
-from gateway.bus.contact import read_each, recognise
 from gateway.bus.device import PolledDevice
 from gateway.bus.handover import RETRY_S, Handover
-from gateway.bus.planner import Request
 from gateway.bus.questions import Questions
-from gateway.bus.schedule import Schedule, Turn
+from gateway.bus.schedule import PERIODS, Schedule, Turn
 from gateway.bus.sink import Sink
 from gateway.bus.status import BusStatus
+from gateway.bus.tap import Tap
+from gateway.bus.timekeeping import ClockWrite, Timekeeper
 from gateway.bus.transport import Line
-from gateway.bus.trouble import BusTrouble, PortTrouble, WrongDevice
-from gateway.bus.wire import Wire
+from gateway.bus.trouble import BusTrouble, PortTrouble
+from gateway.bus.turns import Turns
+from gateway.bus.wire import wire_of
 from gateway.clock import Clock
 from gateway.config.model import Bus
 from gateway.errors import DeviceRefused, StoreError
-from gateway.profile.decode import decode
-from gateway.records import Mark, Value
-from gateway.rules.events import Moment
+from gateway.profile.model import Poll
 
 _log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -35,7 +33,6 @@ _FIRST_REOPEN_S = 0.25
 # A port that comes back is in use again within 5 s; half of that leaves room for the first answers.
 _LONGEST_REOPEN_S = 2.0
 _LOOK_S = 1.0  # how often ages and the port are looked at when nothing else is to do
-_BUSY = (5, 6)
 
 
 class BusPoller:
@@ -49,6 +46,7 @@ class BusPoller:
         *,
         new_id: Callable[[], str] = lambda: str(uuid.uuid4()),
         connect: Callable[[Bus], Line] | None = None,
+        periods: Mapping[Poll, float] = PERIODS,
     ) -> None:
         self.name = bus.name
         self._bus = bus
@@ -57,18 +55,23 @@ class BusPoller:
         self._connect = connect or open_line
         self._devices = [PolledDevice(device, new_id) for device in bus.device]
         self._started = clock.monotonic()
-        wire = Wire(bus.baud, bus.parity, bus.stopbits)
-        self._schedule = Schedule([device.definition for device in bus.device], wire, self._started)
+        wire = wire_of(bus.port, bus.baud, bus.parity, bus.stopbits)
+        profiles = [device.definition for device in bus.device]
+        self._schedule = Schedule(profiles, wire, self._started, periods)
         self._line: Line | None = None
         self._trouble: str | None = None
         self._reopen_at, self._reopen_wait = self._started, _FIRST_REOPEN_S
-        self._polls, self._errors, self._busy_s = 0, Counter[str](), 0.0
+        self._busy_s = 0.0
         self._handover = Handover(bus.name, sink, clock.monotonic)
+        self._lock = threading.Lock()
+        self._turns = Turns(bus.name, self._devices, self._schedule, self._handover, clock, self._lock)
         self._look_at = self._started
+        self._timekeeper = Timekeeper(profiles, self._started, broadcast=_hears_all(bus))
+        self.tap = Tap(clock.monotonic)
         self._wake = threading.Event()
         self._questions = Questions(bus.name, self._wake)
+        self._answering = False
         self._stopping = False
-        self._lock = threading.Lock()
         self._thread = threading.Thread(target=self._run, name=f"bus {bus.name}", daemon=True)
 
     def start(self) -> None:
@@ -107,8 +110,8 @@ class BusPoller:
                 port=self._bus.port,
                 baud=self._bus.baud,
                 open=line is not None,
-                polls=self._polls,
-                errors=dict(self._errors),
+                polls=self._turns.polls,
+                errors=dict(self._turns.errors),
                 utilisation=round((self._busy_s + (line.busy_s if line else 0.0)) / elapsed, 4),
                 trouble=self._trouble,
                 devices=[device.status(now) for device in self._devices],
@@ -144,31 +147,37 @@ class BusPoller:
         now = self._clock.monotonic()
         if self._line is None and now >= self._reopen_at:
             self._open()
-        self._answer_asked()
+        for error in self._answer_asked():
+            self._turns.unanswered(error)
         self._handover.again()
         if now >= self._look_at:
             self._look(now)
+        self._tell_time(now)
         turn = self._schedule.next(now) if self._line is not None else self._reopen_at
         if isinstance(turn, Turn):
             self._take(turn)
         else:
             self._sleep(min(turn, self._look_at) - now)
 
+    def _take(self, turn: Turn) -> None:
+        assert self._line is not None  # the schedule is asked only while the port is open
+        try:
+            self._turns.take(turn, self._line, lambda: self._stopping)
+        except PortTrouble as error:
+            self._port_gone(error)
+
     def _sleep(self, seconds: float) -> None:
         if seconds > 0 and not self._stopping:
             self._clock.wait(self._wake, seconds)
         self._wake.clear()
-
-    def _moment(self) -> Moment:
-        return Moment(self._clock.wall_ms(), self._clock.mono_ms(), self._clock.state())
 
     def _look(self, now: float) -> None:
         """Once a second: values grow old, and without a port nobody can be reached."""
         self._look_at = now + _LOOK_S
         for device in self._devices:
             if self._line is None:
-                self._missed(device, self._trouble or "the port is closed", now)
-            self._send(device)
+                self._turns.missed(device, self._trouble or "the port is closed", now)
+            self._turns.send(device)
 
     # --- the port --------------------------------------------------------------------------------
 
@@ -186,6 +195,8 @@ class BusPoller:
             return
         if self._trouble is not None:
             _log.warning("bus %s: the port %s is open again", self.name, self._bus.port)
+        line.before_each = self._before_each
+        line.after_each = self.tap.hear
         with self._lock:
             self._line, self._trouble = line, None
         self._reopen_wait = _FIRST_REOPEN_S
@@ -199,146 +210,73 @@ class BusPoller:
                 self._line = None
 
     def _port_gone(self, error: PortTrouble) -> None:
+        if self._line is None:
+            return  # known: what was asked in between has found it out
         _log.warning("bus %s: %s", self.name, error)
         self._close()
         with self._lock:
             self._trouble = str(error)
-            self._errors[error.cause] += 1
+        self._turns.error(error.cause)
         self._reopen_at = self._clock.monotonic() + self._reopen_wait
 
-    # --- a turn ----------------------------------------------------------------------------------
+    # --- the time --------------------------------------------------------------------------------
 
-    def _take(self, turn: Turn) -> None:
-        device, line = self._devices[turn.device], self._line
-        assert line is not None  # the schedule is asked only while the port is open
-        before = self._clock.monotonic()
-        try:
-            if turn.contact:
-                self._contact(turn.device, device, line, before)
-                return
-            for request in turn.requests:
-                self._answer_asked()
-                if self._line is None or self._stopping:
-                    return
-                self._read(turn.device, device, line, request)
-        except BusTrouble as error:
-            self._failed(turn.device, error, self._clock.monotonic() - before)
+    def _tell_time(self, now: float) -> None:
+        """Set the devices' clocks, one write at a time, so that nothing else waits for long."""
+        write = self._timekeeper.next(now, self._clock.state()) if self._line is not None else None
+        if write is None or self._line is None:
             return
+        try:
+            self._set_clock(self._line, write)
+        except DeviceRefused as refusal:
+            _log.info("bus %s: a clock could not be set: %s", self.name, refusal)
+        except BusTrouble as error:
+            self._turns.unanswered(error)
         except PortTrouble as error:
             self._port_gone(error)
-            return
-        finally:
-            self._send(device)
-        now = self._clock.monotonic()
-        self._schedule.answered(turn, now, now - before)
 
-    def _contact(self, index: int, device: PolledDevice, line: Line, before: float) -> None:
-        self._count()
-        was_known, was_online = device.online is not None, device.online
-        try:
-            recognise(line, device.settings.address, device.settings.definition)
-        except WrongDevice as error:
-            if device.trouble != str(error):
-                _log.warning("%s", error)
-            with self._lock:
-                records = device.mismatched(str(error), self._moment())
-            self._handover.events(records)
-            self._schedule.lost(index)
-            self._schedule.failed(index, self._clock.monotonic(), self._clock.monotonic() - before)
-            return
-        with self._lock:
-            records = device.back(self._moment())
-        if was_known and not was_online:
-            _log.warning("bus %s: %s is back", self.name, device.called)
-        self._handover.events(records)
-        self._schedule.contacted(index, self._clock.monotonic())
-
-    def _read(self, index: int, device: PolledDevice, line: Line, request: Request) -> None:
-        self._count()
-        unit, values, marks = device.settings.address, dict[str, Value](), dict[str, Mark]()
-        try:
-            words = line.read(unit, request.kind, request.address, request.count)
-            for register in request.registers:
-                start = register.address - request.address
-                found, wrong = decode(register, words[start : start + register.size])
-                values |= found
-                marks |= wrong
-        except DeviceRefused as refusal:
-            self._refused(index, device, line, request, refusal)
-            return
-        with self._lock:
-            records = device.take(values, marks, self._clock.monotonic(), self._moment())
-        self._handover.events(records)
-
-    def _refused(self, index: int, device: PolledDevice, line: Line, request: Request, refusal: DeviceRefused) -> None:
-        """Find out once which register the device does not have, or that it lets no gap be read through."""
-        self._error("exception")
-        if refusal.code in _BUSY:
-            return
-        answers = read_each(
-            line, device.settings.address, request.kind, request.address, request.count, request.registers
-        )
-        missing = [register.name for register, raw in answers if isinstance(raw, DeviceRefused)]
-        if missing:
-            _log.warning("%s It is polled without %s.", refusal, ", ".join(missing))
-            self._schedule.exclude(index, missing)
-        else:
-            self._schedule.keep_gaps(index)
-
-    def _failed(self, index: int, error: BusTrouble, spent: float) -> None:
-        now = self._clock.monotonic()
-        self._error(error.cause)
-        self._schedule.failed(index, now, spent)
-        if self._missed(self._devices[index], str(error), now):
-            self._schedule.lost(index)
-
-    def _missed(self, device: PolledDevice, sentence: str, now: float) -> bool:
-        """Count a failure; True when the device is lost now."""
-        with self._lock:
-            was_online = device.online
-            records = device.failed(sentence, now, self._moment())
-        if device.online is False and was_online is not False:
-            why = sentence.removeprefix(f"Bus {self.name}: ")
-            _log.warning("bus %s: %s is lost: %s", self.name, device.called, why)
-        self._handover.events(records)
-        return device.online is False
-
-    def _count(self) -> None:
-        with self._lock:
-            self._polls += 1
-
-    def _error(self, cause: str) -> None:
-        with self._lock:
-            self._errors[cause] += 1
-
-    def _send(self, device: PolledDevice) -> None:
-        with self._lock:
-            reading = device.reading(self._clock.monotonic(), self._moment())
-        if reading is not None:
-            self._handover.reading(device, reading)
+    def _set_clock(self, line: Line, write: ClockWrite) -> None:
+        words = write.words(self._clock.wall_ms())
+        if write.device is None:
+            self._turns.count()
+            line.broadcast_registers(write.register.address, words)
+        elif self._devices[write.device].online:
+            self._turns.count()
+            line.write_registers(self._devices[write.device].settings.address, write.register.address, words)
 
     # --- what others ask -------------------------------------------------------------------------
 
-    def _answer_asked(self) -> None:
+    def _before_each(self, unit: int) -> None:
+        """Before every exchange: a command waits for one exchange at most, whatever the bus is about."""
+        for error in self._answer_asked():
+            if error.address == unit:
+                raise error  # its late answer could be taken for the one that was about to be asked for
+            self._turns.unanswered(error)
+
+    def _answer_asked(self) -> list[BusTrouble]:
+        """Run what others ask; returns the failures, whose answers may still come."""
+        failures: list[BusTrouble] = []
+        if self._answering:  # what they ask is made of exchanges itself, and is not interrupted
+            return failures
+        self._answering = True
         while self._questions.waiting():
             if self._line is None:
                 self._questions.refuse(self._trouble or "the port is not open")
-                return
-            self._count()
+                break
+            self._turns.count()
             error = self._questions.answer(self._line)
             if isinstance(error, PortTrouble):
                 self._port_gone(error)
             elif isinstance(error, BusTrouble):
-                self._late_answer_of(error)
+                failures.append(error)
+        self._answering = False
+        return failures
 
-    def _late_answer_of(self, error: BusTrouble) -> None:
-        """The answer may still come: that device is asked who it is before its values are taken again."""
-        self._error(error.cause)
-        for index, device in enumerate(self._devices):
-            if device.settings.address == error.address:
-                self._schedule.failed(index, self._clock.monotonic(), 0.0)
+
+def _hears_all(bus: Bus) -> bool:
+    return not bus.port.startswith("tcp://")  # unit 0 of a TCP server is a device of its own
 
 
 def open_line(bus: Bus) -> Line:
     """The line of a configured bus, opened; PortTrouble when that is not possible now."""
-    return Line(bus.name, bus.port, Wire(bus.baud, bus.parity, bus.stopbits), bus.timeout)
+    return Line(bus.name, bus.port, wire_of(bus.port, bus.baud, bus.parity, bus.stopbits), bus.timeout)

@@ -1,8 +1,9 @@
 """One serial port, opened for this process alone, that reads whole Modbus frames and keeps the silences.
 
-minimalmodbus drives it as if it were a plain pyserial object. It never interprets registers. What it adds:
-an exception answer ends a read at once instead of at its time-out, a time-out counts from the request and
-grows with the length of the answer, and after a failure the line is listened to until it is quiet.
+`Line` asks through `ask`; minimalmodbus, which does the writing functions, drives it as if it were a plain
+pyserial object. It never interprets registers. What it adds: an exception answer ends a read at once instead of
+at its time-out, a time-out counts from the request and grows with the length of the answer, and after a failure
+the line is listened to until it is quiet.
 """
 
 import contextlib
@@ -12,6 +13,7 @@ import termios
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Protocol
 
 import serial
 
@@ -25,15 +27,40 @@ _LONGEST_FRAME = 256
 # USB adapters and schedulers hold bytes back for a while; FTDI's latency timer is 16 ms.
 _SLACK_S = 0.05
 _LONGEST_BABBLE_S = 0.5
+_RFC2217 = "rfc2217://"
 
 Clock = Callable[[], float]
+
+
+class Port(Protocol):
+    """What `Line` needs of a port; minimalmodbus needs more of pyserial's methods, which all ports have too."""
+
+    port: str
+    timeout: float
+    frame: bytes
+    sent: bytes
+    sent_at: float
+
+    def ask(self, request: bytes, length: int) -> bytes: ...
+
+    def tell(self, request: bytes, turnaround: float) -> None: ...
+
+    def read_on(self, count: int) -> bytes: ...
+
+    def quieten(self) -> None: ...
+
+    def close(self) -> None: ...
 
 
 class FramedPort:
     """What minimalmodbus needs of a serial port (open, close, read, write, ...), with frames in mind.
 
-    `patience` is how long, in seconds, a device may take before it begins its answer.
+    `patience` is how long, in seconds, a device may take before it begins its answer. `sent` is the latest
+    request and `sent_at` when it went out.
     """
+
+    sent = b""
+    sent_at = 0.0
 
     def __init__(self, path: str, wire: Wire, patience: float, monotonic: Clock = time.monotonic) -> None:
         self.port = path
@@ -43,7 +70,7 @@ class FramedPort:
         self._wire = wire
         self._now = monotonic
         self._busy_until = 0.0
-        self._line = _open(path, wire)
+        self._line = open_serial(path, wire)
 
     @property
     def is_open(self) -> bool:
@@ -57,7 +84,12 @@ class FramedPort:
         self._line.close()
 
     def reset_input_buffer(self) -> None:
-        self._line.reset_input_buffer()
+        """Forget what has come so far."""
+        if self.port.startswith(_RFC2217):
+            # pyserial would ask the server to forget, and poll for its answer for 50 ms
+            self._line.read(self._line.in_waiting)
+        else:
+            self._line.reset_input_buffer()
 
     def reset_output_buffer(self) -> None:
         self._line.reset_output_buffer()
@@ -65,13 +97,24 @@ class FramedPort:
     def flush(self) -> None:
         self._line.flush()
 
+    def ask(self, request: bytes, length: int) -> bytes:
+        """Send `request` and return its answer of at most `length` bytes: see `write` and `read`."""
+        self.write(request)
+        return self.read(length)
+
+    def tell(self, request: bytes, turnaround: float) -> None:
+        """Send `request`, to which nobody answers; the line then rests for `turnaround` seconds."""
+        self.write(request)
+        self._busy_until += turnaround
+
     def write(self, frame: bytes) -> int:
         """Send a request, after the silence that must precede it and with nothing old left to read."""
         wait = self._busy_until - self._now()
         if wait > 0:
             time.sleep(wait)
-            self._line.reset_input_buffer()
+        self.reset_input_buffer()
         self.frame = b""
+        self.sent, self.sent_at = frame, self._now()
         # Written is not sent: the time-out of the answer starts when the last bit has left.
         self._busy_until = self._now() + len(frame) * self._wire.t_char + self._wire.silence
         self._line.write(frame)
@@ -111,7 +154,8 @@ class FramedPort:
         return bytes(taken)
 
 
-def _open(path: str, wire: Wire) -> serial.Serial:
+def open_serial(path: str, wire: Wire) -> serial.Serial:
+    """The port opened for this process alone; PortTrouble says what to do when that is not possible."""
     try:
         opened: serial.Serial = serial.serial_for_url(
             path,
@@ -120,7 +164,8 @@ def _open(path: str, wire: Wire) -> serial.Serial:
             parity=serial.PARITY_NONE if _is_pseudo_terminal(path) else wire.parity,
             stopbits=wire.stopbits,
             timeout=_SLICE_S,
-            write_timeout=_WRITE_TIMEOUT_S,
+            # pyserial has none for RFC 2217
+            write_timeout=None if path.startswith(_RFC2217) else _WRITE_TIMEOUT_S,
             # None where there is no device file to lock
             exclusive=None if "://" in path else True,
         )
@@ -153,22 +198,30 @@ def holders(path: str) -> str:
 
     A running gateway is named alone, by its data folder: it is the one that can be asked instead.
     """
-    real = os.path.realpath(path)
     gateways, others = [], []
-    for process in Path("/proc").glob("[0-9]*"):
-        opened = _opened_by(process)
-        if real not in opened:
-            continue
-        folder = next((Path(file).parent for file in opened if _is_gateways_lock(file)), None)
-        if folder is not None:
-            gateways.append(f"the gateway that runs on {folder} (process {process.name})")
+    for process in holding_processes(path):
+        folders = data_folders(process)
+        if folders:
+            gateways.append(f"the gateway that runs on {folders[0]} (process {process.name})")
         else:
             others.append(f"{_name_of(process)} (process {process.name})")
     return ", ".join(sorted(gateways or others))
 
 
+def holding_processes(path: str) -> list[Path]:
+    """The processes (their folders in /proc) that have `path` open, as far as this user may see."""
+    real = os.path.realpath(path)
+    return [process for process in Path("/proc").glob("[0-9]*") if real in _opened_by(process)]
+
+
+def data_folders(process: Path) -> list[Path]:
+    """The data folders that a process (its folder in /proc) runs a gateway on: it has their lock open."""
+    folders = (Path(file).parent for file in _opened_by(process) if file.endswith("/lock"))
+    return [folder for folder in folders if (folder / "control.sock").exists()]
+
+
 def _opened_by(process: Path) -> list[str]:
-    """The files that a process in /proc has open; none when it has ended or belongs to another user."""
+    """The files that a process has open; none when it has ended or belongs to another user."""
     found = []
     try:
         for link in (process / "fd").iterdir():
@@ -184,7 +237,3 @@ def _name_of(process: Path) -> str:
         return (process / "comm").read_text().strip()
     except OSError:
         return "a program that has just ended"
-
-
-def _is_gateways_lock(file: str) -> bool:
-    return file.endswith("/lock") and Path(file).with_name("control.sock").exists()

@@ -11,7 +11,7 @@ class the earliest deadline first. On top of that four rules keep the bus fair:
   `TRIAL_SHARE` of the bus as long as others live on it.
 """
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from gateway.bus.planner import Planner, Request
@@ -85,16 +85,25 @@ class _Agenda:
             group.rides = alarm is not None and alarm is not group and self.joins([alarm], group, 1.0)
 
 
+_Entry = tuple[int, Group]
+
+
 class Schedule:
     """The order of one bus. Devices are named by their place in `profiles`."""
 
-    def __init__(self, profiles: Sequence[Profile], wire: Wire, now: float) -> None:
+    def __init__(
+        self, profiles: Sequence[Profile], wire: Wire, now: float, periods: Mapping[Poll, float] = PERIODS
+    ) -> None:
+        self._periods = periods
         self._agendas = [
-            _Agenda(profile, Planner(profile, wire), _groups(profile, now), _answers_apart(profile), now)
+            _Agenda(profile, Planner(profile, wire), _groups(profile, now, periods), _answers_apart(profile), now)
             for profile in profiles
         ]
         for agenda in self._agendas:
             agenda.find_riders()
+        self._taking_part: list[_Entry] | None = None  # None: who takes part has changed
+        self._away: list[tuple[int, _Agenda]] = []
+        self._below_alarm: list[Group] = []
         self._wire = wire
         self._owed = 0.0  # seconds of bus time that alarms owe to the classes below
         self._next_trial = now
@@ -104,7 +113,7 @@ class Schedule:
         contacts = [index for index, _ in self._contacts(now)]
         if contacts:
             return Turn(min(contacts, key=lambda index: self._agendas[index].contact_at or 0.0), contact=True)
-        due = [(index, group) for index, group in self._healthy() if group.due <= now]
+        due = [entry for entry in self._healthy() if entry[1].due <= now]
         if not due:
             return self._wake()
         index, group = self._choose(due, now)
@@ -112,8 +121,9 @@ class Schedule:
 
     def answered(self, turn: Turn, now: float, spent: float) -> None:
         """The groups of `turn` were read, or refused by the device, in `spent` seconds of bus time."""
-        lower_waits = any(group.poll != "alarm" and group.due <= now for _, group in self._healthy())
         if turn.groups and turn.groups[0].poll == "alarm":  # what the turn was taken for; others joined it
+            self._healthy()
+            lower_waits = any(group.due <= now for group in self._below_alarm)
             self._owed = self._owed + spent * LOWER_SHARE / (1 - LOWER_SHARE) if lower_waits else 0.0
         else:
             self._owed = max(0.0, self._owed - spent)
@@ -125,7 +135,7 @@ class Schedule:
         """The device answered as itself: it takes part again, and reads all when it was new or lost."""
         agenda = self._agendas[device]
         if agenda.fresh:
-            agenda.groups = _groups(agenda.profile, now)
+            agenda.groups = _groups(agenda.profile, now, self._periods)
             agenda.find_riders()
         if agenda.failures >= SILENT_AFTER:
             # One came back, perhaps because a cable did: the other silent ones need not wait their time.
@@ -133,12 +143,14 @@ class Schedule:
                 if other.contact_at is not None and other is not agenda:
                     other.contact_at = min(other.contact_at, now)
         agenda.fresh, agenda.failures, agenda.contact_at = False, 0, None
+        self._taking_part = None
 
     def failed(self, device: int, now: float, spent: float) -> None:
         """The device gave no usable answer, which cost `spent` seconds of bus time."""
         agenda = self._agendas[device]
         agenda.failures += 1
         agenda.contact_at = now + retry_after(agenda.failures, agenda.answers_apart)
+        self._taking_part = None
         if agenda.failures >= SILENT_AFTER:
             self._next_trial = now + spent * (1 / TRIAL_SHARE - 1)
 
@@ -150,6 +162,7 @@ class Schedule:
         """The device has no such registers: leave them out until it comes back from being lost."""
         for group in self._agendas[device].groups:
             group.registers = tuple(register for register in group.registers if register.name not in names)
+        self._taking_part = None
 
     def keep_gaps(self, device: int) -> None:
         """The device refuses to have undefined registers read through: plan around them from now on."""
@@ -161,27 +174,36 @@ class Schedule:
         """The port was opened anew: contact every device at once."""
         for agenda in self._agendas:
             agenda.contact_at, agenda.fresh, agenda.failures = now, True, 0
+        self._taking_part = None
 
     def _contacts(self, now: float) -> Iterator[tuple[int, _Agenda]]:
-        alive = any(agenda.contact_at is None for agenda in self._agendas)
-        for index, agenda in enumerate(self._agendas):
+        self._healthy()
+        alive = len(self._away) < len(self._agendas)
+        for index, agenda in self._away:
             if agenda.contact_at is None or agenda.contact_at > now:
                 continue
             if alive and agenda.failures >= SILENT_AFTER and now < self._next_trial:
                 continue
             yield index, agenda
 
-    def _healthy(self) -> Iterator[tuple[int, Group]]:
-        for index, agenda in enumerate(self._agendas):
-            if agenda.contact_at is None:
-                for group in agenda.groups:
-                    if group.registers:
-                        yield index, group
+    def _healthy(self) -> list[_Entry]:
+        """The groups of the devices that take part. Who does changes rarely, and every turn asks."""
+        if self._taking_part is None:
+            self._taking_part = [
+                (index, group)
+                for index, agenda in enumerate(self._agendas)
+                if agenda.contact_at is None
+                for group in agenda.groups
+                if group.registers
+            ]
+            self._below_alarm = [group for _, group in self._taking_part if group.poll != "alarm"]
+            self._away = [(i, agenda) for i, agenda in enumerate(self._agendas) if agenda.contact_at is not None]
+        return self._taking_part
 
     def _wake(self) -> float:
         times = [group.due for _, group in self._healthy()]
-        alive = any(agenda.contact_at is None for agenda in self._agendas)
-        for agenda in self._agendas:
+        alive = len(self._away) < len(self._agendas)
+        for _, agenda in self._away:
             if agenda.contact_at is not None:
                 gated = alive and agenda.failures >= SILENT_AFTER
                 times.append(max(agenda.contact_at, self._next_trial) if gated else agenda.contact_at)
@@ -189,8 +211,10 @@ class Schedule:
 
     def _choose(self, due: list[tuple[int, Group]], now: float) -> tuple[int, Group]:
         alarms = [entry for entry in due if entry[1].poll == "alarm"]
-        calling = {index for index, _ in alarms}
-        lower = [(i, g) for i, g in due if g.poll != "alarm" and not (g.rides and i in calling)]
+        lower = [entry for entry in due if entry[1].poll != "alarm"] if len(alarms) < len(due) else []
+        if alarms and lower:
+            calling = {index for index, _ in alarms}
+            lower = [(index, group) for index, group in lower if not (group.rides and index in calling)]
         if alarms and lower:
             index, group = self._lower(lower, now)
             cost = self._agendas[index].planner.plan(group.registers)[1]
@@ -233,12 +257,12 @@ def _answers_apart(profile: Profile) -> bool:
     return bool(profile.identity and profile.identity.objects)
 
 
-def _groups(profile: Profile, now: float) -> list[Group]:
+def _groups(profile: Profile, now: float, periods: Mapping[Poll, float]) -> list[Group]:
     members: dict[tuple[Poll, Kind], list[Register]] = {}
     for register in profile.registers:
         if register.readable and register.poll != "never":
             members.setdefault((register.poll, register.kind), []).append(register)
     return [
-        Group(poll, kind, tuple(registers), now, PERIODS.get(poll, _ONCE_PERIOD_S))
+        Group(poll, kind, tuple(registers), now, periods.get(poll, _ONCE_PERIOD_S))
         for (poll, kind), registers in members.items()
     ]

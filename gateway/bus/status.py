@@ -9,6 +9,7 @@ class DeviceStatus(msgspec.Struct, frozen=True, kw_only=True):
     """A device now. `online` is None until it was first asked; times are Unix milliseconds.
 
     `mismatched`: something answers at its address, but it is another device.
+    `ages` and `sent` are the seconds since a value was read and since it was last worth sending.
     """
 
     id: str
@@ -22,6 +23,8 @@ class DeviceStatus(msgspec.Struct, frozen=True, kw_only=True):
     marks: dict[str, Mark]
     trouble: str | None
     mismatched: bool
+    ages: dict[str, float] = {}
+    sent: dict[str, float] = {}
 
 
 class BusStatus(msgspec.Struct, frozen=True, kw_only=True):

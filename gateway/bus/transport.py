@@ -1,20 +1,27 @@
-"""One RS-485 line as a Modbus RTU master: minimalmodbus for functions 1 to 6, 15 and 16, and one exchange of
-our own over the same open port for device identification (2B/0E). It never decides what to ask, or when.
+"""One RS-485 line (or one Modbus TCP connection) as a Modbus master. It never decides what to ask, or when.
+
+minimalmodbus writes (functions 5, 6, 15 and 16). Reads (1 to 4), where every millisecond counts and which it
+precedes with a silence of 11-bit characters on every line, identification (2B/0E) and broadcasts, which it
+follows with a pause of its own, are exchanges of ours over the same open port.
 
 An answer counts only when its checksum, unit id, function and byte count are those of the request; whatever
 else comes is named by its cause and thrown away.
 """
 
+import struct
 import termios
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import minimalmodbus
 import serial
 
 from gateway.bus import wire as modbus
-from gateway.bus.port import FramedPort
+from gateway.bus.port import FramedPort, Port
+from gateway.bus.tcp import SCHEME as TCP
+from gateway.bus.tcp import TcpPort
 from gateway.bus.trouble import Cause, PortTrouble, no_use, refusal
 from gateway.bus.wire import Wire
 from gateway.errors import DeviceRefused
@@ -24,6 +31,8 @@ READ_FUNCTION: dict[Kind, int] = {"coil": 1, "discrete": 2, "holding": 3, "input
 _IDENTIFY = 0x2B
 _MEI_IDENTIFICATION = 0x0E
 _MOST_OBJECT_FRAMES = 8
+# MODBUS over Serial Line V1.02, 2.4.1: after a broadcast 100 to 200 ms "to allow any slave to process it".
+BROADCAST_TURNAROUND_S = 0.1
 # termios.error is no OSError: it comes from flushing a port that was pulled out
 _PORT_ERRORS = (serial.SerialException, OSError, termios.error)
 T = TypeVar("T")
@@ -33,7 +42,9 @@ class Line:
     """An open bus. Every method takes a unit id and raises BusTrouble (no usable answer), DeviceRefused
     (a Modbus exception) or PortTrouble (the port is gone). Not for several threads at once.
 
-    `patience` is how long a device may take before it begins its answer, in seconds.
+    `patience` is how long a device may take before it begins its answer, in seconds. `before_each` is called
+    with the unit before each exchange: the owner may put others in between there, or raise. `after_each` is told
+    each exchange that was made: when, the request, the answer (empty: none).
     """
 
     def __init__(
@@ -43,11 +54,15 @@ class Line:
         wire: Wire,
         patience: float = 0.3,
         monotonic: Callable[[], float] = time.monotonic,
+        open_port: Callable[[str, Wire, float, Callable[[], float]], Port] | None = None,
     ) -> None:
         self.name = name
         self.wire = wire
         self.busy_s = 0.0  # by the formula: request, answer and silences of every exchange that was answered
-        self._port = FramedPort(path, wire, patience, monotonic)
+        self.before_each: Callable[[int], None] = lambda _unit: None
+        self.after_each: Callable[[float, bytes, bytes], None] = lambda _at, _request, _answer: None
+        choose = open_port or (TcpPort if path.startswith(TCP) else FramedPort)
+        self._port = choose(path, wire, patience, monotonic)
         self._instruments: dict[int, Any] = {}
 
     def close(self) -> None:
@@ -57,12 +72,22 @@ class Line:
         """`count` registers (0 to 65535) or bits (0 or 1) of `kind` from `address`."""
         asked = f"a read of {kind} {address}" + (f" to {address + count - 1}" if count > 1 else "")
         function = READ_FUNCTION[kind]
-        device = self._instrument(unit)
-        call = device.read_bits if kind in BIT_KINDS else device.read_registers
+        body = struct.pack(">BBHH", unit, function, address, count)
+        request = body + modbus.crc(body)
         length = modbus.ANSWER_BYTES + modbus.data_bytes(kind, count)
-        values: list[int] = self._ask(unit, function, length, asked, lambda: call(address, count, function))
+        frame: bytes = self._ask(unit, function, length, asked, lambda: self._port.ask(request, length))
         self.busy_s += self.wire.read(kind, count)
-        return values
+        if kind in BIT_KINDS:
+            return [frame[3 + bit // 8] >> bit % 8 & 1 for bit in range(count)]
+        return list(struct.unpack(f">{count}H", frame[3:-2]))
+
+    def broadcast_registers(self, address: int, values: Sequence[int]) -> None:
+        """Write holding registers of every device on the line (function 16 to unit 0); nobody answers."""
+        body = struct.pack(f">BBHHB{len(values)}H", 0, 16, address, len(values), 2 * len(values), *values)
+        with self._guarded():
+            self._port.tell(body + modbus.crc(body), BROADCAST_TURNAROUND_S)
+        self.after_each(self._port.sent_at, self._port.sent, b"")
+        self.busy_s += (len(body) + 2) * self.wire.t_char + self.wire.silence
 
     def write_registers(self, unit: int, address: int, values: Sequence[int]) -> None:
         """Write holding registers from `address` (function 16; 1 to 123 of them)."""
@@ -108,9 +133,9 @@ class Line:
         request = bytes((unit, _IDENTIFY, _MEI_IDENTIFICATION, 1, start))
 
         def exchange() -> bytes:
-            self._port.reset_input_buffer()
-            self._port.write(request + modbus.crc(request))
-            head = self._port.read(8)  # unit, function, MEI, code, conformity, more, next, count
+            head = self._port.ask(
+                request + modbus.crc(request), 8
+            )  # unit, function, MEI, code, conformity, more, next, count
             if len(head) == 8 and head[1] == _IDENTIFY:
                 for _ in range(head[7]):
                     about = self._port.read_on(2)
@@ -130,18 +155,16 @@ class Line:
 
     def _ask(self, unit: int, function: int, length: int | None, asked: str, exchange: Callable[[], T]) -> T:
         """Run one exchange; whatever minimalmodbus says, the frame itself decides what was wrong."""
-        try:
-            answer: T | None = exchange()
-            failed = False
-        except minimalmodbus.ModbusException:
-            failed = True
-        except _PORT_ERRORS as error:
-            raise PortTrouble(
-                f"Bus {self.name}: the port {self._port.port} is gone ({error}); plug it in again."
-            ) from error
-        except (ValueError, TypeError):
-            # minimalmodbus checks byte counts and written-back values with ValueError
-            failed = True
+        self.before_each(unit)
+        answer: T | None = None
+        failed = False
+        with self._guarded():
+            try:
+                answer = exchange()
+            except (minimalmodbus.ModbusException, ValueError, TypeError):
+                # minimalmodbus checks byte counts and written-back values with ValueError
+                failed = True
+        self.after_each(self._port.sent_at, self._port.sent, self._port.frame)
         cause = fault(self._port.frame, unit, function, length)
         if cause is None and not failed:
             return answer  # type: ignore[return-value]
@@ -149,16 +172,17 @@ class Line:
             code = self._port.frame[2]
             self.busy_s += self.wire.exchange(modbus.REQUEST_BYTES, modbus.ANSWER_BYTES)
             raise DeviceRefused(refusal(self.name, unit, asked, code), code)
-        self._port_quieten()
+        with self._guarded():
+            self._port.quieten()
         raise no_use(cause or "wrong-answer", self.name, unit, asked)
 
-    def _port_quieten(self) -> None:
+    @contextmanager
+    def _guarded(self) -> Iterator[None]:
         try:
-            self._port.quieten()
+            yield
         except _PORT_ERRORS as error:
-            raise PortTrouble(
-                f"Bus {self.name}: the port {self._port.port} is gone ({error}); plug it in again."
-            ) from error
+            remedy = "check the device and its network" if "://" in self._port.port else "plug it in again"
+            raise PortTrouble(f"Bus {self.name}: the port {self._port.port} is gone ({error}); {remedy}.") from error
 
 
 def fault(frame: bytes, unit: int, function: int, length: int | None) -> Cause | None:

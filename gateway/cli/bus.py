@@ -6,30 +6,43 @@ import typer
 from rich.progress import Progress
 from rich.table import Table
 
+from gateway.cli import bus_sniff, bus_watch, bus_write
+from gateway.cli.bus_line import (
+    AddressOption,
+    BaudOption,
+    ConfigOption,
+    ParityOption,
+    PortOption,
+    ProfileOption,
+    StopbitsOption,
+    TimeoutOption,
+    open_bus,
+    open_line,
+    shown,
+)
 from gateway.cli.output import JsonFlag, plain, print_json, say
-from gateway.errors import ConfigurationError, GewuError
+from gateway.errors import GewuError
 
 if TYPE_CHECKING:
-    from gateway.bus.transport import Line
+    from gateway.bus.scan import Found
+    from gateway.profile import Profile
 
 app = typer.Typer(help="A technician's view of one bus.", no_args_is_help=True)
-
-PortOption = Annotated[str, typer.Option("--port", "-p", help="The serial port, such as /dev/ttyUSB0.")]
-BaudOption = Annotated[int, typer.Option("--baud", "-b", help="The speed in bit/s.")]
-ParityOption = Annotated[str, typer.Option(help="N, E or O.")]
-StopbitsOption = Annotated[int, typer.Option(help="1 or 2.")]
-TimeoutOption = Annotated[float, typer.Option(help="Seconds a device may take before it begins its answer.")]
+app.command()(bus_write.write)
+app.command()(bus_watch.watch)
+app.command()(bus_sniff.sniff)
 
 
 @app.command()
 def read(
     port: PortOption,
-    address: Annotated[int, typer.Option("--address", "-a", min=1, max=247, help="The unit id, 1 to 247.")],
-    profile: Annotated[str, typer.Option(metavar="NAME_OR_FILE", help="A shipped profile, or a file.")],
+    address: AddressOption,
+    profile: ProfileOption,
     baud: BaudOption = 9600,
     parity: ParityOption = "N",
     stopbits: StopbitsOption = 1,
     timeout: TimeoutOption = 0.3,
+    config: ConfigOption = None,
     json_output: JsonFlag = False,
 ) -> None:
     """Read all of one device once, by its profile."""
@@ -39,7 +52,7 @@ def read(
     from gateway.records import rfc3339
 
     definition = profiles.load(profile)
-    line = open_bus(port, baud, parity, stopbits, timeout)
+    line, holder = open_line(port, baud, parity, stopbits, timeout, config)
     try:
         recognise(line, address, definition)
         with Progress(transient=True, disable=not plain.is_terminal or json_output) as progress:
@@ -52,14 +65,13 @@ def read(
     at = rfc3339(SystemClock().wall_ms())
     for name, why in refused.items():
         say(f"{name} is not shown: {why}")
+    device = holder.device(address) if holder else None
     if json_output:
-        print_json({"device": None, "address": address, "at": at, "values": values, "marks": marks})
+        print_json({"device": device, "address": address, "at": at, "values": values, "marks": marks})
         return
-    units = {name: register.unit for name, register in definition.by_value.items()}
     table = Table("value", "", "unit", "mark", box=None)
     for name, value in values.items():
-        shown = "yes" if value is True else "no" if value is False else str(value)
-        table.add_row(name, shown, units[name], marks.get(name, ""))
+        table.add_row(name, shown(value), definition.by_value[name].unit, marks.get(name, ""))
     plain.print(table)
 
 
@@ -72,24 +84,81 @@ def scan(
     timeout: TimeoutOption = 0.1,
     first: Annotated[int, typer.Option(min=1, max=247, help="The first unit id to try.")] = 1,
     last: Annotated[int, typer.Option(min=1, max=247, help="The last unit id to try.")] = 247,
+    all_settings: Annotated[
+        bool,
+        typer.Option(
+            "--all-settings", help="Try every usual speed and parity, also when somebody answers at this one."
+        ),
+    ] = False,
+    config: ConfigOption = None,
     json_output: JsonFlag = False,
 ) -> None:
-    """Ask every address who is there. A device that takes longer than --timeout to begin its answer is not found."""
+    """Ask every address who is there; when nobody answers, try the other usual speeds and parities.
+
+    A device that takes longer than --timeout to begin its answer is not found.
+    """
     from gateway import profile as profiles
-    from gateway.bus.contact import look_up
+    from gateway.bus.scan import others, spelled, sweep
 
     known = [profiles.load(name) for name in profiles.shipped()]
-    line = open_bus(port, baud, parity, stopbits, timeout)
-    found: list[dict[str, Any]] = []
+    units, found = range(first, last + 1), list[dict[str, Any]]()
+    line, holder = open_line(port, baud, parity, stopbits, timeout, config)
+    with Progress(transient=True, disable=not plain.is_terminal or json_output) as progress:
+        task = progress.add_task("asking", total=len(units))
+        try:
+            found += [_row(one) for one in sweep(line, units, known, lambda: progress.advance(task))]
+        finally:
+            line.close()
+        clean = any(row["identity"] or row["profile"] for row in found)
+        if holder is None and "://" not in port and (all_settings or not found or not clean):
+            here = spelled(baud, parity, stopbits)
+            for settings in others(baud, parity, stopbits):
+                progress.reset(task, description=f"trying {spelled(*settings)}")
+                elsewhere = _at(port, settings, timeout, units, known, progress, task)
+                for row in elsewhere:
+                    found = [one for one in found if one["address"] != row["address"]]
+                    found.append(row | {"trouble": f"it answers at {spelled(*settings)} and not at {here}"})
+                if elsewhere and not all_settings:
+                    break
+    _show(found, json_output)
+    if not found:
+        raise GewuError(
+            f"Nobody answers on {port} at {baud} baud; check power, --baud, --parity, and whether A and B are swapped."
+        )
+
+
+def _at(
+    port: str,
+    settings: tuple[int, str, int],
+    timeout: float,
+    units: range,
+    known: "list[Profile]",
+    progress: Progress,
+    task: Any,
+) -> list[dict[str, Any]]:
+    """Who answers cleanly at other settings."""
+    from gateway.bus.scan import sweep
+    from gateway.bus.trouble import PortTrouble
+
     try:
-        with Progress(transient=True, disable=not plain.is_terminal or json_output) as progress:
-            for unit in progress.track(range(first, last + 1), description="asking"):
-                answer = look_up(line, unit, known)
-                if answer is not None:
-                    profile, identity, trouble = answer
-                    found.append({"address": unit, "profile": profile, "identity": identity, "trouble": trouble})
+        line = open_bus(port, *settings, timeout)
+    except PortTrouble:
+        return []  # not every adapter can do every speed and parity
+    try:
+        rows = [_row(one) for one in sweep(line, units, known, lambda: progress.advance(task))]
     finally:
         line.close()
+    return [row for row in rows if row["identity"] or row["profile"]]
+
+
+def _row(found: "Found") -> dict[str, Any]:
+    return {
+        "address": found.address, "profile": found.profile, "identity": found.identity, "trouble": found.trouble,
+    }  # fmt: skip
+
+
+def _show(found: list[dict[str, Any]], json_output: bool) -> None:
+    found.sort(key=lambda row: row["address"])
     if json_output:
         print_json(found)
         return
@@ -98,23 +167,3 @@ def scan(
         says = " / ".join(row["identity"].values())
         table.add_row(str(row["address"]), row["profile"] or "", says, row["trouble"] or "")
     plain.print(table)
-    if not found:
-        raise GewuError(
-            f"Nobody answers on {port} at {baud} baud; check power, --baud, --parity, and whether A and B are swapped."
-        )
-
-
-def open_bus(port: str, baud: int, parity: str, stopbits: int, timeout: float) -> "Line":
-    """The line that the arguments describe, opened; ConfigurationError names a wrong argument."""
-    from gateway.bus.transport import Line
-    from gateway.bus.wire import Wire
-    from gateway.config import Bus
-    from gateway.tomlfile import check as check_model
-
-    raw: dict[str, Any] = {
-        "name": "line", "port": port, "baud": baud, "parity": parity, "stopbits": stopbits, "timeout": timeout,
-    }  # fmt: skip
-    bus, wrong = check_model(Bus, raw)
-    if bus is None:
-        raise ConfigurationError("\n".join(f"--{sentence}" for sentence in wrong))
-    return Line(port, bus.port, Wire(bus.baud, bus.parity, bus.stopbits), bus.timeout)

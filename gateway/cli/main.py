@@ -7,7 +7,22 @@ from typing import Annotated
 import typer
 
 from gateway import __version__
-from gateway.cli import bus, check, decode, demo, doctor, firmware, outbox, profile, receive, rig, run, schema, test
+from gateway.cli import (
+    bench,
+    bus,
+    check,
+    decode,
+    demo,
+    doctor,
+    firmware,
+    outbox,
+    profile,
+    receive,
+    rig,
+    run,
+    schema,
+    test,
+)
 from gateway.cli.output import say
 from gateway.errors import GewuError
 
@@ -50,6 +65,7 @@ app.add_typer(profile.app, name="profile")
 app.add_typer(outbox.app, name="outbox")
 app.add_typer(rig.app, name="rig")
 app.add_typer(firmware.app, name="firmware")
+app.add_typer(bench.app, name="bench")
 
 
 def main() -> None:

@@ -34,6 +34,8 @@ BAUDS = (
     921600,
     1000000,
 )
+PORT_SCHEMES = ("tcp", "socket", "rfc2217")
+"""Modbus TCP; a serial server in raw mode; one that speaks RFC 2217."""
 UPLINK_SCHEMES = ("mqtt", "mqtts", "ws", "wss")
 _SECRET = "secrets do not belong in this file; write it alone into a file and name that file with password_file"
 
@@ -55,13 +57,11 @@ def _port(value: str) -> str:
         if not value.startswith("/") or "\0" in value:
             raise ValueError('a serial port is a path such as "/dev/serial/by-id/usb-...", or socket://host:port')
         return value
-    if scheme in ("tcp", "rfc2217"):
-        raise _later(f"the port scheme {scheme}://")
-    if scheme != "socket":
-        raise ValueError("a port is a device's path or socket://host:port")
-    _host_and_port("socket", value)
-    if "?" in rest:
-        raise ValueError("socket://host:port takes no options")
+    if scheme not in PORT_SCHEMES:
+        raise ValueError("a port is a device's path, or tcp://, socket:// or rfc2217://host:port")
+    _host_and_port(scheme, value)
+    if set("?/") & set(rest):
+        raise ValueError(f"{scheme}://host:port takes no options")
     return value
 
 
@@ -87,12 +87,6 @@ def _url(value: str) -> str:
         raise ValueError('it needs a host, such as "mqtts://broker:8883"')
     if "@" in parts.netloc:
         raise ValueError("a user or password does not belong in the URL; use username and password_file")
-    return value
-
-
-def _protocol(value: str) -> str:
-    if value == "jsonl":
-        raise _later("the protocol jsonl")
     return value
 
 
@@ -154,13 +148,13 @@ class Bus(Section):
 
     name: Id = Field(description="the bus's name, in letters, digits, '_', '.' and '-'; bus1, bus2 by default")
     port: Annotated[str, AfterValidator(_port)] = Field(
-        description='the serial port, such as "/dev/serial/by-id/usb-...", a pty, or socket://host:port'
+        description='the serial port, such as "/dev/serial/by-id/usb-...", a pty, or tcp://, socket:// or rfc2217://host:port'
     )
     baud: Annotated[int, AfterValidator(_baud)] = Field(9600, description="the speed in bit/s, such as 9600")
     parity: Literal["N", "E", "O"] = Field("N", description='"N", "E" or "O"')
     stopbits: Literal[1, 2] = Field(1, description="1 or 2")
-    protocol: Annotated[Literal["modbus", "jsonl"], AfterValidator(_protocol)] = Field(
-        "modbus", description='"modbus" (RTU), or "jsonl": a board that reports JSON lines'
+    protocol: Literal["modbus", "jsonl"] = Field(
+        "modbus", description='"modbus", or "jsonl": a board that reports JSON lines'
     )
     timeout: float = Field(
         0.3, ge=0.02, le=10, description="seconds a device may take before it begins its answer, 0.02 to 10"

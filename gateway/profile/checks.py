@@ -22,6 +22,7 @@ def sentences(raw: Row) -> list[str]:
         *_names(registers),
         *_overlaps(registers),
         *_events(raw, registers),
+        *_proofs(registers),
         *_identity(head, registers),
     ]
 
@@ -142,6 +143,8 @@ def _events(raw: Row, registers: list[tuple[int, Row]]) -> Iterator[str]:
     polled = {name for _, row in registers if row.get("poll") != "never" for name in _values(row)}
     known = {name for _, row in registers for name in _values(row)}
     for index, rule in rows(raw, "event"):
+        if "when" not in rule and "counter" not in rule:
+            yield f"event[{index}] needs when, the value that decides, or counter, the value that counts such events."
         named = {"when": rule.get("when"), "age": rule.get("age"), "counter": rule.get("counter")}
         listed = rule.get("values") if isinstance(rule.get("values"), list) else []
         for key, name in [*named.items(), *(("values", name) for name in listed or [])]:
@@ -152,6 +155,21 @@ def _events(raw: Row, registers: list[tuple[int, Row]]) -> Iterator[str]:
                 yield f'{where} names "{name}", but no register gives such a value; {_known(known)}'
             elif name not in polled and key != "values":
                 yield f'{where} names "{name}", which is never polled (poll = "never").'
+
+
+def _proofs(registers: list[tuple[int, Row]]) -> Iterator[str]:
+    """`age` and `counter` of a register name numbers that are polled."""
+    numbers = {row.get("name") for _, row in registers if row.get("type") not in ("bool", "bits", "string")}
+    polled = {name for _, row in registers if row.get("poll") not in ("never", "once") for name in _values(row)}
+    for index, row in registers:
+        for key in ("age", "counter"):
+            name = row.get(key)
+            if not isinstance(name, str):
+                continue
+            if name not in numbers:
+                yield f'register[{index}].{key} names "{name}", but no register gives such a number.'
+            elif name not in polled:
+                yield f'register[{index}].{key} names "{name}", which is not polled again and again.'
 
 
 def _known(names: Iterable[str]) -> str:

@@ -88,6 +88,19 @@ class Register(Section):
         None, strict=False, description="the lowest and highest possible value; outside it is kept and marked bad"
     )
 
+    age: Name | None = Field(
+        None, description="the value that holds the milliseconds since this one was measured; above 5000 it is stale"
+    )
+    counter: Name | None = Field(
+        None, description="the value that counts its measurements; when that stands still for 5 s, this one is stale"
+    )
+    stuck_after: float | None = Field(
+        None,
+        gt=0,
+        allow_inf_nan=False,
+        description="seconds; unchanged (and not 0) for so long while others move, it is stale",
+    )
+
     @cached_property
     def size(self) -> int:
         """Registers it takes on the wire; 1 for a coil or a discrete input."""
@@ -111,12 +124,15 @@ class Register(Section):
 
 
 class EventRule(Section):
-    """One `[[event]]` table: while the value `when` equals `equals`, the event is raised."""
+    """One `[[event]]` table: while the value `when` equals `equals`, the event is raised.
+
+    Without `when`, every step of `counter` is an event, raised and cleared at once.
+    """
 
     kind: str = Field(
         pattern=r"^[a-z][a-z0-9_]*(\.[a-z0-9_]+)+$", description="the kind of event, such as trip.overcurrent"
     )
-    when: Name = Field(description="the name of the value that decides")
+    when: Name | None = Field(None, description="the name of the value that decides; without it, `counter` does")
     equals: bool | int | float | str = Field(True, description="what that value is while the event lasts")
     grade: int = Field(ge=1, le=4, description="how grave it is: 1 (red) to 4 (blue)")
     age: str | None = Field(None, description="the value that holds the milliseconds since it happened")

@@ -35,6 +35,10 @@ class Deadband:
             self._sent[name] = _Sent(value, marks.get(name), now)
         return chosen
 
+    def since(self, now: float) -> dict[str, float]:
+        """Seconds since each value was last sent."""
+        return {name: round(now - sent.at, 1) for name, sent in self._sent.items()}
+
     def forget(self) -> None:
         """What was sent did not arrive in the store: everything is worth sending again."""
         self._sent.clear()

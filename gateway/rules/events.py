@@ -3,6 +3,7 @@
 Raising and clearing are two records with one id. Occurrences are told apart by the rule's counter, so a
 restart neither repeats nor forgets one, and an occurrence that came and went between two looks is reported
 all the same: as the first rule that names this counter, for which of them it was nobody knows any more.
+A rule that has a counter alone (device.restarted) is always of that sort.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -61,11 +62,11 @@ class DeviceEvents:
         records: Out = []
         missed = self._missed(good)
         for rule in self.profile.events:
-            if rule.when in good and (rule.counter is None or rule.counter in good):
-                records += self._rule(rule, good, when)
+            if rule.when is not None and rule.when in good and (rule.counter is None or rule.counter in good):
+                records += self._rule(rule, good[rule.when], good, when)
         over = [record for record in records if record.event.cleared is not None]
-        for rule, first, count in missed:
-            over += self._came_and_went(rule, first, count, good, when)
+        for rule, first, count, visible in missed:
+            over += self._came_and_went(rule, first, count, good, when, visible)
         return over + [record for record in records if record.event.cleared is None]
 
     def raise_(self, kind: str, grade: int, when: Moment, values: Mapping[str, Value] | None = None) -> Out:
@@ -78,26 +79,27 @@ class DeviceEvents:
         """Clear the open event of `kind`; nothing when none is open."""
         return [self._clear(kind, when.at, when)] if kind in self.open_ else []
 
-    def _rule(self, rule: EventRule, good: Mapping[str, Value], when: Moment) -> Out:
+    def _rule(self, rule: EventRule, decides: Value, good: Mapping[str, Value], when: Moment) -> Out:
         key = str(good[rule.counter]) if rule.counter else ""
         known = self.open_.get(rule.kind)
-        if not _equal(good[rule.when], rule.equals):
+        if not _equal(decides, rule.equals):
             return self.clear(rule.kind, when)
         if known and known.key == key:
             return []
-        age = good.get(rule.age) if rule.age else None
-        raised = when.at - round(age) if isinstance(age, int | float) else when.at
+        raised = _happened(rule, good, when)
         records = [self._clear(rule.kind, max(raised, known.event.raised), when)] if known else []
         carried = {name: good[name] for name in rule.values if name in good}
         return [*records, self._raise(rule.kind, rule.grade, raised, when, carried, key)]
 
-    def _missed(self, good: Mapping[str, Value]) -> list[tuple[EventRule, int, int]]:
-        """Rules with (first counter, count) of occurrences since the last look that cannot be seen any more."""
+    def _missed(self, good: Mapping[str, Value]) -> list[tuple[EventRule, int, int, bool]]:
+        """Rules with (first counter, count) of occurrences since the last look that cannot be seen any more, and
+        whether a later one can."""
         found = []
         for counter in dict.fromkeys(rule.counter for rule in self.profile.events if rule.counter):
             now = good.get(counter)
             rules = [rule for rule in self.profile.events if rule.counter == counter]
-            if not isinstance(now, int) or any(rule.when not in good for rule in rules):
+            deciding = [(rule, rule.when) for rule in rules if rule.when is not None]
+            if not isinstance(now, int) or any(name not in good for _, name in deciding):
                 continue
             wrap = _WRAPS.get(self.profile.by_value[counter].type, 1 << 64)
             before = self._counted.get(counter, now)
@@ -105,15 +107,19 @@ class DeviceEvents:
             count = (now - before) % wrap
             if count >= wrap // 2:
                 continue  # it went back: another board, or one whose memory was erased
-            visible = any(_equal(good[rule.when], rule.equals) for rule in rules)
+            visible = any(_equal(good[name], rule.equals) for rule, name in deciding)
             unseen = count - visible
             if unseen > 0:
-                found.append((rules[0], (before + 1) % wrap, unseen))
+                found.append((rules[0], (before + 1) % wrap, unseen, visible))
         return found
 
-    def _came_and_went(self, rule: EventRule, first: int, count: int, good: Mapping[str, Value], when: Moment) -> Out:
+    def _came_and_went(
+        self, rule: EventRule, first: int, count: int, good: Mapping[str, Value], when: Moment, visible: bool
+    ) -> Out:
         carried: dict[str, Value] = {name: good[name] for name in rule.values if name in good}
-        event = self._event(rule.kind, rule.grade, when.at, when, carried | {"unseen": count})
+        # The age is that of the latest; when that is still to be seen, these were before it, nobody knows when.
+        raised = when.at if visible else _happened(rule, good, when)
+        event = self._event(rule.kind, rule.grade, raised, when, carried | {"unseen": count})
         gone = msgspec.structs.replace(event, cleared=when.at)
         return [OpenEvent(event=event, key=str(first)), OpenEvent(event=gone, key=str(first))]
 
@@ -139,6 +145,12 @@ class DeviceEvents:
             clock=when.clock,
             values=values,
         )
+
+
+def _happened(rule: EventRule, good: Mapping[str, Value], when: Moment) -> int:
+    """When the latest occurrence was, by the device's own count of the time since."""
+    age = good.get(rule.age) if rule.age else None
+    return when.at - round(age) if isinstance(age, int | float) else when.at
 
 
 def _equal(value: Value, wanted: Value) -> bool:

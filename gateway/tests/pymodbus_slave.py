@@ -1,4 +1,4 @@
-"""A Modbus slave on a pty, made of another implementation (pymodbus), for the tests to disagree with.
+"""A Modbus slave on a pty or on TCP, made of another implementation (pymodbus), for the tests to disagree with.
 
 Registers hold what a test puts there; one thread runs the server. Not for use outside tests.
 """
@@ -6,6 +6,7 @@ Registers hold what a test puts there; one thread runs the server. Not for use o
 import asyncio
 import os
 import select
+import socket
 import threading
 import tty
 from collections.abc import Callable, Iterator
@@ -13,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from pymodbus.pdu.device import ModbusDeviceIdentification
-from pymodbus.server import ModbusSerialServer
+from pymodbus.server import ModbusSerialServer, ModbusTcpServer
 from pymodbus.simulator import DataType, SimData, SimDevice
 
 REGISTERS = 200
@@ -60,34 +61,57 @@ def pty_pair() -> Iterator[Slave]:
 @contextmanager
 def serving(devices: list[SimDevice], vendor: str = "", product: str = "", baud: int = 115200) -> Iterator[Slave]:
     """A pymodbus RTU server with `devices` on a pty pair."""
+    identity = _identity(vendor, product)
+    with (
+        pty_pair() as pair,
+        _running(lambda: ModbusSerialServer(devices, port=pair.far, baudrate=baud, identity=identity)),
+    ):
+        yield pair
+
+
+@contextmanager
+def serving_tcp(devices: list[SimDevice], vendor: str = "", product: str = "") -> Iterator[str]:
+    """A pymodbus TCP server with `devices` on the loopback; its tcp:// address."""
+    identity = _identity(vendor, product)
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    with _running(lambda: ModbusTcpServer(devices, address=("127.0.0.1", port), identity=identity)):
+        yield f"tcp://127.0.0.1:{port}"
+
+
+def _identity(vendor: str, product: str) -> ModbusDeviceIdentification:
     names = {"VendorName": vendor, "ProductCode": product}
-    identity = ModbusDeviceIdentification(info_name=names)  # type: ignore[no-untyped-call]
-    with pty_pair() as pair:
-        started = threading.Event()
-        stop: list[Callable[[], None]] = []
+    return ModbusDeviceIdentification(info_name=names)  # type: ignore[no-untyped-call]
 
-        async def main() -> None:
-            server = ModbusSerialServer(devices, port=pair.far, baudrate=baud, identity=identity)
-            done = asyncio.Event()
-            loop = asyncio.get_running_loop()
 
-            def end() -> None:
-                loop.call_soon_threadsafe(done.set)
+@contextmanager
+def _running(make: Callable[[], ModbusSerialServer | ModbusTcpServer]) -> Iterator[None]:
+    """A server in a thread of its own."""
+    started = threading.Event()
+    stop: list[Callable[[], None]] = []
 
-            stop.append(end)
-            await server.serve_forever(background=True)
-            started.set()
-            await done.wait()
-            await server.shutdown()  # type: ignore[no-untyped-call]
+    async def main() -> None:
+        server = make()
+        done = asyncio.Event()
+        loop = asyncio.get_running_loop()
 
-        thread = threading.Thread(target=lambda: asyncio.run(main()), daemon=True)
-        thread.start()
-        assert started.wait(10), "the pymodbus server did not start"
-        try:
-            yield pair
-        finally:
-            stop[0]()
-            thread.join(10)
+        def end() -> None:
+            loop.call_soon_threadsafe(done.set)
+
+        stop.append(end)
+        await server.serve_forever(background=True)
+        started.set()
+        await done.wait()
+        await server.shutdown()  # type: ignore[no-untyped-call]
+
+    thread = threading.Thread(target=lambda: asyncio.run(main()), daemon=True)
+    thread.start()
+    assert started.wait(10), "the pymodbus server did not start"
+    try:
+        yield
+    finally:
+        stop[0]()
+        thread.join(10)
 
 
 def _pump(one: int, other: int, stop: int) -> None:

@@ -157,13 +157,12 @@ def test_names_may_be_those_that_people_use(folder: Path) -> None:
          "one is 9600."),
         (HEAD + BUS + 'parity = "X"', 'bus[0].parity is "X", but it must be "N", "E" or "O".'),
         (HEAD + BUS + "stopbits = 3", "bus[0].stopbits is 3, but it must be 1 or 2."),
-        (HEAD + BUS + 'protocol = "jsonl"', 'bus[0].protocol is "jsonl", but the protocol jsonl is not in this '
-         'version '
-         "yet."),
         (HEAD + '[[bus]]\nport = "COM3"', 'bus[0].port is "COM3", but a serial port is a path such as '
          '"/dev/serial/by-id/usb-...", or socket://host:port.'),
-        (HEAD + '[[bus]]\nport = "tcp://a:502"', 'bus[0].port is "tcp://a:502", but the port scheme tcp:// is not in '
-         "this version yet."),
+        (HEAD + '[[bus]]\nport = "udp://a:502"', 'bus[0].port is "udp://a:502", but a port is a device\'s path, or '
+         "tcp://, socket:// or rfc2217://host:port."),
+        (HEAD + '[[bus]]\nport = "tcp://a"', 'bus[0].port is "tcp://a", but it needs a host and a port of 1 to '
+         '65535, such as "tcp://192.168.1.20:4001".'),
         (HEAD + '[[bus]]\nport = "socket://a"', 'bus[0].port is "socket://a", but it needs a host and a port of 1 to '
          '65535, such as "socket://192.168.1.20:4001".'),
         (HEAD + BUS + BUS, 'bus[1].port is "/dev/a", the same port as that of bus[0]; put all devices of one '

@@ -5,6 +5,7 @@ from itertools import count
 from gateway.bus.device import PolledDevice
 from gateway.config import Device
 from gateway.profile import load
+from gateway.records import Value
 from gateway.rules.events import Moment
 
 
@@ -87,3 +88,32 @@ def test_bad_values_travel_with_their_mark_and_move_no_event() -> None:
     reading = one.reading(0.0, at(0))
     assert reading is not None
     assert reading.marks == {"cause": "bad"}
+
+
+def test_values_that_stand_still_are_sent_once_more_with_a_mark_and_hide_no_trip() -> None:
+    """The meter has stopped: its last values go as stale, once; the trip that happens then is told all the same."""
+    one = device()
+    calm: dict[str, Value] = {
+        "sequence": 9,
+        "measure_age": 100,
+        "current": 6.0,
+        "voltage": 230.1,
+        "cause": 0,
+        "trip_count": 3,
+    }
+    one.back(at(0))
+    for second in range(5):
+        assert one.take(dict(calm), {}, float(second), at(second)) == []
+        one.reading(float(second), at(second))
+    one.take(dict(calm), {}, 5.0, at(5))
+    frozen = one.reading(5.0, at(5))
+    assert frozen is not None
+    assert frozen.values == {"current": 6.0, "voltage": 230.1}
+    assert frozen.marks == {"current": "stale", "voltage": "stale"}
+    (trip,) = one.take(calm | {"cause": 1, "trip_count": 4, "trip_age": 20}, {}, 6.0, at(6))
+    assert (trip.event.kind, trip.event.raised) == ("trip.overcurrent", 5980)
+    one.reading(6.0, at(6))
+    one.take(calm | {"sequence": 10, "cause": 1, "trip_count": 4}, {}, 7.0, at(7))
+    live = one.reading(7.0, at(7))
+    assert live is not None
+    assert (live.values["voltage"], live.marks) == (230.1, {})

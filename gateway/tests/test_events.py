@@ -135,3 +135,24 @@ def test_one_is_not_true() -> None:
     }
     events = breaker(profile=Profile.model_validate(raw))
     assert events.step({"level": 1}, {}, at(0)) == []
+
+
+def test_a_counter_alone_makes_an_event_of_each_step() -> None:
+    """A restart is raised and cleared at once; the first look only learns the count."""
+    events = breaker()
+    booted = CALM | {"boot_count": 7, "reset_cause": 3}
+    assert events.step(booted | {"boot_count": 6}, {}, at(0)) == []
+    raised, cleared = events.step(booted, {}, at(5000))
+    assert (raised.event.kind, raised.event.grade, raised.key) == ("device.restarted", 4, "7")
+    assert raised.event.values == {"boot_count": 7, "reset_cause": 3, "unseen": 1}
+    assert (cleared.event.id, cleared.event.cleared) == (raised.event.id, 5000)
+    assert events.step(booted, {}, at(9000)) == []
+    assert events.step(booted | {"boot_count": 2}, {}, at(9000)) == []  # another board took its place
+
+
+def test_what_came_and_went_while_the_bus_was_down_has_its_own_time() -> None:
+    """Nobody could look for an hour; the board tells how long ago it tripped."""
+    events = breaker()
+    events.step(CALM, {}, at(0))
+    raised, cleared = events.step(CALM | {"trip_count": 4, "trip_age": 1_000_000}, {}, at(3_600_000))
+    assert (raised.event.raised, cleared.event.cleared) == (2_600_000, 3_600_000)

@@ -62,7 +62,7 @@ def bus(port: str, *devices: tuple[str, int, Profile], **more: Any) -> Bus:
         for name, address, profile in devices
     ]
     return Bus.model_validate(
-        {"name": "north", "port": port, "baud": 115200, "timeout": 0.1, "device": made} | more, strict=False
+        {"name": "north", "port": port, "baud": 115200, "timeout": 0.5, "device": made} | more, strict=False
     )
 
 

@@ -20,10 +20,11 @@ EVENT = '[[event]]\nkind = "alarm.water"\nwhen = "a"\ngrade = 2\n'
 
 @pytest.mark.parametrize("name", shipped())
 def test_every_shipped_profile_is_right(name: str) -> None:
-    """Each file that travels with the program passes its own checks, is named like its file and is recognisable."""
+    """Each file that travels with the program passes its own checks and is named like its file; ours are known by
+    their identification."""
     profile = load(name)
     assert profile.name == name
-    assert profile.identity is not None
+    assert profile.identity is not None or profile.head.vendor != "Gewu"
 
 
 def test_defaults_are_those_of_the_contract(tmp_path: Path) -> None:

@@ -1,0 +1,137 @@
+"""Modbus TCP behind the same face as a serial port: RTU frames go in and come out, MBAP headers travel.
+
+It owns one connection. Every request has a transaction id of its own, so a late answer is never taken for this
+one. It never interprets registers and never connects again: the owner opens a new one.
+
+Source: MODBUS Messaging on TCP/IP Implementation Guide V1.0b, 3.1.3 (MBAP header: transaction, protocol 0, length,
+unit) and 4.2.2 (no checksum: the transport has one).
+"""
+
+import socket
+import struct
+import time
+from collections.abc import Callable
+from urllib.parse import urlsplit
+
+from gateway.bus.trouble import PortTrouble
+from gateway.bus.wire import Wire, crc
+
+SCHEME = "tcp://"
+_CONNECT_S = 3.0
+_HEADER = struct.Struct(">HHHB")
+# The length field counts the unit id and a PDU of at most 253 bytes.
+_LONGEST = 254
+_CHUNK = 4096
+
+
+class TcpPort:
+    """What `Line` and minimalmodbus need of a port. `patience` is how long an answer may take, in seconds."""
+
+    def __init__(self, path: str, wire: Wire, patience: float, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self.port = path
+        self.baudrate = wire.baud
+        self.timeout = patience
+        self.frame = b""
+        self.sent, self.sent_at = b"", 0.0
+        self.is_open = True
+        self._now = monotonic
+        self._transaction = 0
+        self._answer = b""
+        self._heard = bytearray()
+        self._deadline = 0.0
+        where = urlsplit(path)
+        try:
+            self._socket = socket.create_connection((where.hostname or "", where.port or 0), _CONNECT_S)
+        except OSError as error:
+            raise PortTrouble(
+                f"The device {path} cannot be reached ({error}); check its power, its network, host and port."
+            ) from error
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+    def open(self) -> None:
+        """minimalmodbus calls this on a closed port; the owner opens a new TcpPort instead."""
+        raise PortTrouble(f"The connection {self.port} is closed.")
+
+    def close(self) -> None:
+        self.is_open = False
+        self._socket.close()
+
+    def reset_input_buffer(self) -> None:
+        """Nothing to do: answers to earlier requests are known by their transaction."""
+
+    def reset_output_buffer(self) -> None:
+        """Nothing to do: the network takes what it is given."""
+
+    def flush(self) -> None:
+        """Nothing to do: nothing is held back."""
+
+    def ask(self, request: bytes, length: int) -> bytes:
+        """Send `request` and return its answer, of which at most `length` bytes."""
+        self.write(request)
+        return self.read(length)
+
+    def tell(self, request: bytes, turnaround: float) -> None:
+        """Send `request`, to which nobody answers."""
+        self.write(request)
+
+    def write(self, frame: bytes) -> int:
+        """Send an RTU frame: its checksum stays here."""
+        self.frame = self._answer = b""
+        self.sent, self.sent_at = frame, self._now()
+        self._transaction = (self._transaction + 1) % 65536
+        header = _HEADER.pack(self._transaction, 0, len(frame) - 2, frame[0])
+        self._socket.settimeout(_CONNECT_S)
+        self._socket.sendall(header + frame[1:-2])
+        self._deadline = self._now() + self.timeout
+        return len(frame)
+
+    def read(self, size: int) -> bytes:
+        """Up to `size` bytes of the answer, with the checksum that it would have on a serial line."""
+        if not self._answer:
+            self._answer = self._receive()
+        return self._more(size)
+
+    def read_on(self, count: int) -> bytes:
+        """`count` more bytes of the answer that is being read."""
+        return self._more(count)
+
+    def quieten(self) -> None:
+        """Nothing to do: see reset_input_buffer."""
+
+    def _more(self, count: int) -> bytes:
+        start = len(self.frame)
+        more = self._answer[start : start + count]
+        self.frame += more
+        return more
+
+    def _receive(self) -> bytes:
+        while True:
+            message = self._message()
+            if message is None:
+                return b""
+            transaction, body = message
+            if transaction == self._transaction:
+                return body + crc(body)
+
+    def _message(self) -> tuple[int, bytes] | None:
+        """The next whole message: its transaction, and unit with PDU. None when time is up."""
+        while True:
+            if len(self._heard) >= _HEADER.size:
+                transaction, protocol, length, _ = _HEADER.unpack_from(self._heard)
+                if protocol != 0 or not 2 <= length <= _LONGEST:
+                    raise ConnectionError("it does not speak Modbus TCP")
+                if len(self._heard) >= 6 + length:
+                    body = bytes(self._heard[6 : 6 + length])
+                    del self._heard[: 6 + length]
+                    return transaction, body
+            left = self._deadline - self._now()
+            if left <= 0:
+                return None
+            self._socket.settimeout(left)
+            try:
+                chunk = self._socket.recv(_CHUNK)
+            except TimeoutError:
+                return None
+            if not chunk:
+                raise ConnectionError("it closed the connection")
+            self._heard += chunk

@@ -1,0 +1,167 @@
+"""What comes of a turn on the bus: recognising a device, reading it, and what a failure means for it.
+
+It drives a Line that it is given, in the bus's thread. It never decides whose turn it is (schedule), never opens
+or closes the port (poller), and holds no queue of its own (handover).
+"""
+
+import logging
+from collections import Counter
+from collections.abc import Callable, Sequence
+from threading import Lock
+
+from gateway.bus.contact import read_each, recognise
+from gateway.bus.device import PolledDevice
+from gateway.bus.handover import Handover
+from gateway.bus.planner import Request
+from gateway.bus.schedule import Schedule, Turn
+from gateway.bus.transport import Line
+from gateway.bus.trouble import BusTrouble, WrongDevice
+from gateway.clock import Clock
+from gateway.errors import DeviceRefused
+from gateway.profile.decode import decode
+from gateway.records import Mark, Value
+from gateway.rules.events import Moment
+
+_log = logging.getLogger(__name__)
+_BUSY = (5, 6)
+
+
+class Turns:
+    """The turns of one bus. `lock` guards what `status` of another thread may read: devices and counts."""
+
+    def __init__(
+        self,
+        bus: str,
+        devices: Sequence[PolledDevice],
+        schedule: Schedule,
+        handover: Handover,
+        clock: Clock,
+        lock: Lock,
+    ) -> None:
+        self.name = bus
+        self.polls = 0
+        self.errors: Counter[str] = Counter()
+        self._devices = devices
+        self._schedule = schedule
+        self._handover = handover
+        self._clock = clock
+        self._lock = lock
+
+    def take(self, turn: Turn, line: Line, stopping: Callable[[], bool]) -> None:
+        """One device's turn; between its requests it ends when `stopping`. Raises PortTrouble."""
+        device, before = self._devices[turn.device], self._clock.monotonic()
+        try:
+            if turn.contact:
+                self._contact(turn.device, device, line, before)
+                return
+            for request in turn.requests:
+                if stopping():
+                    return
+                self._read(turn.device, device, line, request)
+        except BusTrouble as error:
+            self._failed(turn.device, error, self._clock.monotonic() - before)
+            return
+        finally:
+            self.send(device)
+        now = self._clock.monotonic()
+        self._schedule.answered(turn, now, now - before)
+
+    def missed(self, device: PolledDevice, sentence: str, now: float) -> bool:
+        """Count a failure; True when the device is lost now."""
+        with self._lock:
+            was_online = device.online
+            records = device.failed(sentence, now, self._moment())
+        if device.online is False and was_online is not False:
+            why = sentence.removeprefix(f"Bus {self.name}: ")
+            _log.warning("bus %s: %s is lost: %s", self.name, device.called, why)
+        self._handover.events(records)
+        return device.online is False
+
+    def send(self, device: PolledDevice) -> None:
+        """Hand over what is worth it of the device's values."""
+        with self._lock:
+            reading = device.reading(self._clock.monotonic(), self._moment())
+        if reading is not None:
+            self._handover.reading(device, reading)
+
+    def unanswered(self, error: BusTrouble) -> None:
+        """What somebody else asked was not answered. The answer may still come: that device is asked who it is
+        before its values are taken again.
+        """
+        self.error(error.cause)
+        for index, device in enumerate(self._devices):
+            if device.settings.address == error.address:
+                self._schedule.failed(index, self._clock.monotonic(), 0.0)
+
+    def count(self) -> None:
+        """One more request."""
+        with self._lock:
+            self.polls += 1
+
+    def error(self, cause: str) -> None:
+        """One more request without a usable answer."""
+        with self._lock:
+            self.errors[cause] += 1
+
+    def _moment(self) -> Moment:
+        return Moment(self._clock.wall_ms(), self._clock.mono_ms(), self._clock.state())
+
+    def _contact(self, index: int, device: PolledDevice, line: Line, before: float) -> None:
+        self.count()
+        was_known, was_online = device.online is not None, device.online
+        try:
+            recognise(line, device.settings.address, device.settings.definition)
+        except WrongDevice as error:
+            with self._lock:
+                records = device.mismatched(str(error), self._moment())
+            if records:  # once, however often it is asked again
+                _log.warning("%s", error)
+            self._handover.events(records)
+            self._schedule.lost(index)
+            self._schedule.failed(index, self._clock.monotonic(), self._clock.monotonic() - before)
+            return
+        with self._lock:
+            records = device.back(self._moment())
+        if was_known and not was_online:
+            _log.warning("bus %s: %s is back", self.name, device.called)
+        self._handover.events(records)
+        self._schedule.contacted(index, self._clock.monotonic())
+
+    def _read(self, index: int, device: PolledDevice, line: Line, request: Request) -> None:
+        self.count()
+        unit, values, marks = device.settings.address, dict[str, Value](), dict[str, Mark]()
+        try:
+            words = line.read(unit, request.kind, request.address, request.count)
+            for register in request.registers:
+                start = register.address - request.address
+                found, wrong = decode(register, words[start : start + register.size])
+                values |= found
+                marks |= wrong
+        except DeviceRefused as refusal:
+            self._refused(index, device, line, request, refusal)
+            return
+        with self._lock:
+            records = device.take(values, marks, self._clock.monotonic(), self._moment())
+        self._handover.events(records)
+
+    def _refused(self, index: int, device: PolledDevice, line: Line, request: Request, refusal: DeviceRefused) -> None:
+        """Find out once which register the device does not have, or that it lets no gap be read through."""
+        self.error("exception")
+        if refusal.code in _BUSY:
+            return
+        answers = read_each(
+            line, device.settings.address, request.kind, request.address, request.count, request.registers
+        )
+        missing = [register.name for register, raw in answers if isinstance(raw, DeviceRefused)]
+        if missing:
+            _log.warning("%s It is polled without %s.", refusal, ", ".join(missing))
+            self._schedule.exclude(index, missing)
+        else:
+            self._schedule.keep_gaps(index)
+
+    def _failed(self, index: int, error: BusTrouble, spent: float) -> None:
+        now = self._clock.monotonic()
+        self.error(error.cause)
+        self._schedule.failed(index, now, spent)
+        if self.missed(self._devices[index], str(error), now):
+            self._schedule.lost(index)

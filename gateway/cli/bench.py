@@ -1,0 +1,74 @@
+"""`gewu bench`: measurements, each with the limit or the peer beside it."""
+
+import math
+from typing import Annotated, Any
+
+import msgspec
+import typer
+from rich.table import Table
+
+from gateway.cli.output import JsonFlag, plain, print_json, say
+from gateway.errors import ConfigurationError
+
+app = typer.Typer(no_args_is_help=True, help="Measurements, each with the limit or the peer beside it.")
+
+
+@app.command()
+def bus(
+    baud: Annotated[list[int] | None, typer.Option(help="Only this speed (may be given several times).")] = None,
+    devices: Annotated[list[int] | None, typer.Option(help="Only this number of devices, 1 to 100.")] = None,
+    seconds: Annotated[float, typer.Option(min=1.0, help="How long each figure is watched.")] = 10.0,
+    boards: Annotated[bool, typer.Option(help="Measure on virtual boards as well.")] = True,
+    tcp: Annotated[bool, typer.Option(help="Measure 200 devices behind Modbus TCP as well.")] = True,
+    gateway: Annotated[bool, typer.Option(help="Measure a whole gateway with 4 buses as well.")] = True,
+    json_output: JsonFlag = False,
+) -> None:
+    """The serial bus: how near it is to its physical limit (some minutes; --seconds and --baud make it shorter)."""
+    from gateway.config.model import BAUDS
+    from hil_tests.bench import bus as measurement
+
+    if wrong := [one for one in baud or [] if one not in BAUDS]:
+        raise ConfigurationError(f"--baud {wrong[0]}: serial devices do not use such a speed; take for example 9600.")
+    if wrong := [one for one in devices or [] if not 1 <= one <= 100]:
+        raise ConfigurationError(f"--devices {wrong[0]}: it must be 1 to 100.")
+    plan = measurement.Plan(
+        tuple(baud or measurement.BAUDS), tuple(devices or measurement.DEVICES), seconds, boards, tcp, gateway
+    )
+    _show(measurement.measure(plan, say), json_output)
+
+
+@app.command()
+def frames(
+    count: Annotated[int, typer.Option("--frames", min=1, help="How many spoiled answers to try.")] = 1_000_000,
+    seed: Annotated[int, typer.Option(help="The same seed spoils the same way.")] = 1,
+    json_output: JsonFlag = False,
+) -> None:
+    """Spoiled answers against the transport and the decoder: crashes and wrong values, of which there are none."""
+    from hil_tests.bench import frames as measurement
+
+    report = measurement.measure(count, seed)
+    _show(report, json_output)
+    if any(row.limit is not None and row.value > row.limit for row in report.rows):
+        raise typer.Exit(1)
+
+
+def _show(report: Any, json_output: bool) -> None:
+    """The report (`name`, `rows`, `machine`) as JSON or as a table."""
+    document = msgspec.to_builtins(report)
+    if json_output:
+        print_json(document)
+        return
+    table = Table(title=f"{document['name']} on {document['machine']}", title_justify="left")
+    for heading in ("case", "metric"):
+        table.add_column(heading)
+    for heading in ("value", "limit", "peer"):
+        table.add_column(heading, justify="right")
+    table.add_column("unit")
+    for row in document["rows"]:
+        figures = (_figure(row[key]) for key in ("value", "limit", "peer"))
+        table.add_row(row["case"], row["metric"], *figures, row["unit"])
+    plain.print(table)
+
+
+def _figure(value: float | None) -> str:
+    return "-" if value is None or math.isnan(value) else f"{value:g}"
