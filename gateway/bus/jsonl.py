@@ -11,6 +11,7 @@ from typing import Any, Literal
 import msgspec
 
 from gateway.profile import Profile, Register
+from gateway.profile.decode import absent_value
 from gateway.records import Mark, Value
 
 VERSION = 1
@@ -69,7 +70,7 @@ def values_of(report: Report, profile: Profile) -> tuple[dict[str, Value], dict[
     marks: dict[str, Mark] = {}
     for name, value in report.values.items():
         register = profile.by_value.get(name)
-        if register is None or not _fits(register, value):
+        if register is None or not _fits(register, value) or value == absent_value(register):
             continue
         values[name] = value
         if register.valid and not isinstance(value, str) and not register.valid[0] <= value <= register.valid[1]:

@@ -35,6 +35,11 @@ def decode(register: Register, raw: Sequence[int]) -> Decoded:
     return _number(register, _octets(register, raw))
 
 
+def absent_value(register: Register) -> int | float | None:
+    """What the device's own scaling makes of the raw number that says "no such value"; None where it has none."""
+    return None if register.absent is None else _scaled(register, register.absent)
+
+
 def encode(register: Register, value: Value) -> list[int]:
     """The raw words (or the one bit) that stand for `value`, ready to be written.
 
@@ -79,6 +84,8 @@ def _number(register: Register, octets: bytes) -> Decoded:
     raw: int | float
     if register.type in _INTEGERS:
         raw = int.from_bytes(octets, "big", signed=_INTEGERS[register.type])
+        if raw == register.absent:
+            return {}, {}
     else:
         raw = struct.unpack(">f" if register.type == "f32" else ">d", octets)[0]
         if not math.isfinite(raw):

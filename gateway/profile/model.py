@@ -91,6 +91,9 @@ class Register(Section):
     age: Name | None = Field(
         None, description="the value that holds the milliseconds since this one was measured; above 5000 it is stale"
     )
+    absent: int | None = Field(
+        None, description="the raw number that says there is no such value on this device; it is then left out"
+    )
     counter: Name | None = Field(
         None, description="the value that counts its measurements; when that stands still for 5 s, this one is stale"
     )

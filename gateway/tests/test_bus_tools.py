@@ -128,7 +128,7 @@ def test_watch_shows_age_mark_and_rules(breaker: Slave) -> None:
     """Plain lines where there is no terminal; one document with --json; both end by themselves."""
     lines = run("watch", *at(breaker), "--for", "2").stdout
     assert "watched  voltage = 230.1 V  (deadband 0.5, at least every 300 s)" in lines
-    assert lines.count("voltage = ") == 1
+    assert lines.count(" voltage = ") == 1
     document = json.loads(run("watch", *at(breaker), "--for", "2", "--json").stdout)
     (watched,) = document["devices"]
     assert watched["values"]["voltage"] == 230.1

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from gateway.errors import ConfigurationError
 from gateway.profile import Register
-from gateway.profile.decode import decode, encode
+from gateway.profile.decode import absent_value, decode, encode
 from gateway.records import Value
 
 
@@ -50,6 +50,14 @@ def test_values_come_out_as_written(made: Register, raw: list[int], value: Value
     assert values == {"x": value}
     assert type(values["x"]) is type(value)
     assert not marks
+
+
+def test_what_is_not_fitted_is_no_value() -> None:
+    """The raw number that says "not here" gives nothing at all; its neighbour is a value, marked as usual."""
+    probe = register("i16", scale=0.1, absent=-32768, valid=(-60, 200))
+    assert decode(probe, [0x8000]) == ({}, {})
+    assert absent_value(probe) == -3276.8
+    assert decode(probe, [0x8001]) == ({"x": -3276.7}, {"x": "bad"})
 
 
 def test_bits_become_booleans_of_their_own() -> None:

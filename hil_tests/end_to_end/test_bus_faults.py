@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 import pytest
 
@@ -211,13 +212,20 @@ def test_a_clock_that_jumps_moves_no_deadline_and_is_told_to_no_board(village: V
     stale, and only a clock that may be believed is broadcast."""
     clock = SteppedClock()
     clock.offset_ms, clock.believed = -clock.wall_ms(), "untrusted"
+
+    def first_pid() -> Any:
+        return next(board["pid"] or 0 for board in village.state()["boards"] if board["id"] == "b1")
+
+    before = first_pid()
+    village.inject("b1", {"kill": "1"})  # a board that starts knows no time; one that runs lets nobody move it far
+    wait_for("the restart of b1", lambda: first_pid() not in (0, before))
     with polled(village, clock) as (poller, sink):
 
         def board_clock() -> int:
             words = poller.ask(lambda line: line.read(1, "holding", 11, 2)).result(10.0)
             return words[0] << 16 | words[1]
 
-        poller.ask(lambda line: line.write_registers(1, 11, [0, 1000])).result(10.0)
+        wait_for("all boards", lambda: all_online(poller))
         for offset in (0, HOUR_MS, -HOUR_MS):
             count = len(sink.readings)
             clock.offset_ms = offset
