@@ -15,7 +15,6 @@ import pytest
 
 from gateway import profile
 from gateway.profile import Register
-from hil_tests.rig.process import STAND_IN_KB
 from hil_tests.rig.site import parse_site
 from hil_tests.rig.village import Village
 
@@ -179,7 +178,7 @@ def test_the_chip_s_own_element_opens_without_the_firmware(village: Village, ind
 
 
 def test_the_heap_holds_with_everything_fitted(village: Village) -> None:
-    """The fullest breaker: under the limit, and the stand-in takes no more than the rig's heap was widened by."""
+    """The fullest breaker: under the limit, without what only a virtual board has, the stand-in of `machine`."""
     code = "import gc, machine; gc.collect(); print(gc.mem_alloc() - machine._stand_in, machine._stand_in)"
     usb = village.state()["boards"][0]["usb"]
     done = subprocess.run(
@@ -192,4 +191,4 @@ def test_the_heap_holds_with_everything_fitted(village: Village) -> None:
     village.inject("b1", {"kill": "1"})  # out of the REPL, for whoever comes next
     in_use, stand_in = (int(word) for word in done.stdout.split()[-2:])
     assert in_use <= HEAP_LIMIT
-    assert stand_in <= STAND_IN_KB * 1024
+    assert stand_in <= 20 * 1024  # what a rehearsed update may widen a virtual board's heap by

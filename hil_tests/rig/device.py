@@ -121,7 +121,7 @@ class Device:
             "GEWU_RIG_RESET_CAUSE": str(cause),
             "GEWU_RIG_MAIN": "0" if self._usb.raw else "1",
         }
-        self._process.start(self._usb.console, environment)
+        self._process.start(self._usb.console, environment, self.board.heap_kb)
 
     def inject(self, values: dict[str, float]) -> None:
         """Change the world of this board (values from `circuit.parse_injection`)."""

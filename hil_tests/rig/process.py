@@ -11,10 +11,6 @@ from pathlib import Path
 
 from hil_tests.rig.loop import Loop
 
-# What an ESP32 without PSRAM leaves to Python, and what the stand-ins of `machine` and `onewire` take of it here: an
-# ESP32 has those in its flash (a test measures them).
-FIRMWARE_HEAP_KB, STAND_IN_KB = 160, 20
-HEAP = f"{FIRMWARE_HEAP_KB + STAND_IN_KB}k"
 _BOARD = Path(__file__).resolve().parent / "board"
 # Whatever the rig ignores (a background job ignores Ctrl-C), a board must not.
 _DEFAULTS = (signal.SIGINT, signal.SIGHUP, signal.SIGTERM, signal.SIGPIPE, signal.SIGQUIT)
@@ -30,12 +26,12 @@ class Process:
         self._ended = ended
         self._handle = -1
 
-    def start(self, terminal: str, environment: dict[str, str]) -> None:
-        """Boot the board with `terminal` as its standard files."""
+    def start(self, terminal: str, environment: dict[str, str], heap_kb: int) -> None:
+        """Boot the board with `terminal` as its standard files and a heap of so many kB."""
         path = str(self._interpreter)
         self.pid = os.posix_spawn(
             path,
-            [path, "-X", f"heapsize={HEAP}", "-i", str(_BOARD / "start.py")],
+            [path, "-X", f"heapsize={heap_kb}k", "-i", str(_BOARD / "start.py")],
             {**os.environ, "MICROPYPATH": str(_BOARD), **environment},
             setsid=True,
             setsigdef=_DEFAULTS,

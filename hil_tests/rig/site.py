@@ -33,6 +33,7 @@ class Board(tomlfile.Section):
     baud: int | None = Field(default=None, ge=300, le=1_000_000, description="a wrong baud to rehearse; else the bus's")
     fresh: Switch = Field(default=False, description="as from the factory: MicroPython and nothing else")
     meter: Literal["bl0942", "ade7953"] = Field(default="bl0942", description="the metering chip")
+    heap_kb: int = Field(default=160, ge=100, le=4096, description="heap of its MicroPython; an ESP32 has 160")
     fitted: list[str] = Field(default_factory=list, description="what is fitted beside it: see the firmware's settings")
     load: float = Field(default=6.0, ge=0, le=1000, description="A, mean of a varying load")
     current: float | None = Field(default=None, ge=0, le=20_000, description="A, exactly, in place of the load")
