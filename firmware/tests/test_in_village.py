@@ -148,7 +148,8 @@ def exec_on(usb: str, code: str) -> str:
 
 
 def test_the_repl_is_one_ctrl_c_away_and_the_watchdog_ends_it(village: Village) -> None:
-    """mpremote takes the board over, the heap in use is under the limit, and a forgotten board comes back."""
+    """mpremote takes the board over, what is loaded is under the limit (its loop has let go of its parts by then: see
+    docs/firmware.md on a running board), and a forgotten board comes back."""
     usb = village.state()["boards"][1]["usb"]
     assert int(exec_on(usb, HEAP_IN_USE).split()[-1]) <= HEAP_LIMIT
     # The firmware left it ten minutes; one second shows the same.
