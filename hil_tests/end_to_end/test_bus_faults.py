@@ -216,13 +216,14 @@ def test_a_clock_that_jumps_moves_no_deadline_and_is_told_to_no_board(village: V
     def first_pid() -> Any:
         return next(board["pid"] or 0 for board in village.state()["boards"] if board["id"] == "b1")
 
+    told = load("gewu-breaker").by_value["clock"]
     before = first_pid()
     village.inject("b1", {"kill": "1"})  # a board that starts knows no time; one that runs lets nobody move it far
     wait_for("the restart of b1", lambda: first_pid() not in (0, before))
     with polled(village, clock) as (poller, sink):
 
         def board_clock() -> int:
-            words = poller.ask(lambda line: line.read(1, "holding", 11, 2)).result(10.0)
+            words = poller.ask(lambda line: line.read(1, told.kind, told.address, told.size)).result(10.0)
             return words[0] << 16 | words[1]
 
         wait_for("all boards", lambda: all_online(poller))

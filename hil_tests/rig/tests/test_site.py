@@ -31,7 +31,8 @@ def test_a_character_s_bits_follow_the_settings(keys: dict[str, object], bits: i
 
 def test_two_boards_may_share_an_address() -> None:
     """A duplicate address is a fault to rehearse, not an error of the file."""
-    parse_site({"bus": [{"name": "n", "board": [BOARD, {"id": "b2", "address": 1}]}]}, "s")
+    site = parse_site({"bus": [{"name": "n", "board": [BOARD, {"id": "b2", "address": 1}]}]}, "s")
+    assert [board.address for board in site.bus[0].board] == [1, 1]
 
 
 @pytest.mark.parametrize(
