@@ -25,7 +25,7 @@ from gateway.profile.model import Kind
 T = TypeVar("T")
 # A scan's question waits for the exchange under way and its own time-out, which is 10 s at most.
 _ANSWER_S = 30.0
-_CALLS = ("read", "identity", "write_register", "write_registers", "write_coil", "write_coils")
+_CALLS = ("read", "read_file", "identity", "write_register", "write_registers", "write_coil", "write_coils")
 
 
 class Lender(Protocol):
@@ -144,6 +144,10 @@ class LentLine(Line):
 
     def read(self, unit: int, kind: Kind, address: int, count: int) -> list[int]:
         words: list[int] = self._call("read", unit, kind, address, count)
+        return words
+
+    def read_file(self, unit: int, file: int, record: int, count: int) -> list[int]:
+        words: list[int] = self._call("read_file", unit, file, record, count)
         return words
 
     def identity(self, unit: int) -> dict[int, str]:

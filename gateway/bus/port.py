@@ -1,9 +1,8 @@
 """One serial port, opened for this process alone, that reads whole Modbus frames and keeps the silences.
 
-`Line` asks through `ask`; minimalmodbus, which does the writing functions, drives it as if it were a plain
-pyserial object. It never interprets registers. What it adds: an exception answer ends a read at once instead of
-at its time-out, a time-out counts from the request and grows with the length of the answer, and after a failure
-the line is listened to until it is quiet.
+It never interprets registers. What it adds to pyserial: an exception answer ends a read at once instead of at its
+time-out, a time-out counts from the request and grows with the length of the answer, and after a failure the line is
+listened to until it is quiet.
 """
 
 import contextlib
@@ -33,7 +32,7 @@ Clock = Callable[[], float]
 
 
 class Port(Protocol):
-    """What `Line` needs of a port; minimalmodbus needs more of pyserial's methods, which all ports have too."""
+    """What `Line` needs of a port."""
 
     port: str
     timeout: float
@@ -53,7 +52,7 @@ class Port(Protocol):
 
 
 class FramedPort:
-    """What minimalmodbus needs of a serial port (open, close, read, write, ...), with frames in mind.
+    """A serial port with frames in mind.
 
     `patience` is how long, in seconds, a device may take before it begins its answer. `sent` is the latest
     request and `sent_at` when it went out.
@@ -64,7 +63,6 @@ class FramedPort:
 
     def __init__(self, path: str, wire: Wire, patience: float, monotonic: Clock = time.monotonic) -> None:
         self.port = path
-        self.baudrate = wire.baud
         self.timeout = patience
         self.frame = b""  # the latest answer as it came, for telling what was wrong with it
         self._wire = wire
@@ -72,61 +70,25 @@ class FramedPort:
         self._busy_until = 0.0
         self._line = open_serial(path, wire)
 
-    @property
-    def is_open(self) -> bool:
-        return bool(self._line.is_open)
-
-    def open(self) -> None:
-        """minimalmodbus calls this on a closed port; the owner opens a new FramedPort instead."""
-        raise PortTrouble(f"The port {self.port} is closed.")
-
     def close(self) -> None:
         self._line.close()
 
-    def reset_input_buffer(self) -> None:
-        """Forget what has come so far."""
-        if self.port.startswith(_RFC2217):
-            # pyserial would ask the server to forget, and poll for its answer for 50 ms
-            self._line.read(self._line.in_waiting)
-        else:
-            self._line.reset_input_buffer()
-
-    def reset_output_buffer(self) -> None:
-        self._line.reset_output_buffer()
-
-    def flush(self) -> None:
-        self._line.flush()
-
     def ask(self, request: bytes, length: int) -> bytes:
-        """Send `request` and return its answer of at most `length` bytes: see `write` and `read`."""
-        self.write(request)
-        return self.read(length)
+        """Send `request` and return its answer of at most `length` bytes.
+
+        They are fewer for an exception, or when the device stops in between.
+        """
+        self._send(request)
+        head = self._take(min(length, ANSWER_BYTES), max(self._busy_until, self._now()) + self.timeout)
+        short = len(head) < ANSWER_BYTES or head[1] & 0x80
+        self.frame = head if short else head + self._rest(length - len(head))
+        self._busy_until = self._now() + self._wire.silence
+        return self.frame
 
     def tell(self, request: bytes, turnaround: float) -> None:
         """Send `request`, to which nobody answers; the line then rests for `turnaround` seconds."""
-        self.write(request)
+        self._send(request)
         self._busy_until += turnaround
-
-    def write(self, frame: bytes) -> int:
-        """Send a request, after the silence that must precede it and with nothing old left to read."""
-        wait = self._busy_until - self._now()
-        if wait > 0:
-            time.sleep(wait)
-        self.reset_input_buffer()
-        self.frame = b""
-        self.sent, self.sent_at = frame, self._now()
-        # Written is not sent: the time-out of the answer starts when the last bit has left.
-        self._busy_until = self._now() + len(frame) * self._wire.t_char + self._wire.silence
-        self._line.write(frame)
-        return len(frame)
-
-    def read(self, size: int) -> bytes:
-        """Up to `size` bytes of the answer: fewer for an exception, or when the device stops in between."""
-        head = self._take(min(size, ANSWER_BYTES), max(self._busy_until, self._now()) + self.timeout)
-        short = len(head) < ANSWER_BYTES or head[1] & 0x80
-        self.frame = head if short else head + self._rest(size - len(head))
-        self._busy_until = self._now() + self._wire.silence
-        return self.frame
 
     def read_on(self, count: int) -> bytes:
         """`count` more bytes of the answer that is being read, for frames that tell their length inside."""
@@ -141,6 +103,26 @@ class FramedPort:
         while self._now() < give_up and self._line.read(_LONGEST_FRAME):
             pass
         self._busy_until = self._now() + self._wire.silence
+
+    def _send(self, frame: bytes) -> None:
+        """Send a request, after the silence that must precede it and with nothing old left to read."""
+        wait = self._busy_until - self._now()
+        if wait > 0:
+            time.sleep(wait)
+        self._forget()
+        self.frame = b""
+        self.sent, self.sent_at = frame, self._now()
+        # Written is not sent: the time-out of the answer starts when the last bit has left.
+        self._busy_until = self._now() + len(frame) * self._wire.t_char + self._wire.silence
+        self._line.write(frame)
+
+    def _forget(self) -> None:
+        """Forget what has come so far."""
+        if self.port.startswith(_RFC2217):
+            # pyserial would ask the server to forget, and poll for its answer for 50 ms
+            self._line.read(self._line.in_waiting)
+        else:
+            self._line.reset_input_buffer()
 
     def _rest(self, count: int) -> bytes:
         return self._take(count, self._now() + count * self._wire.t_char * 1.5 + _SLACK_S) if count > 0 else b""

@@ -25,15 +25,13 @@ _CHUNK = 4096
 
 
 class TcpPort:
-    """What `Line` and minimalmodbus need of a port. `patience` is how long an answer may take, in seconds."""
+    """A connection with frames in mind. `patience` is how long an answer may take, in seconds."""
 
     def __init__(self, path: str, wire: Wire, patience: float, monotonic: Callable[[], float] = time.monotonic) -> None:
         self.port = path
-        self.baudrate = wire.baud
         self.timeout = patience
         self.frame = b""
         self.sent, self.sent_at = b"", 0.0
-        self.is_open = True
         self._now = monotonic
         self._transaction = 0
         self._answer = b""
@@ -48,33 +46,27 @@ class TcpPort:
             ) from error
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
-    def open(self) -> None:
-        """minimalmodbus calls this on a closed port; the owner opens a new TcpPort instead."""
-        raise PortTrouble(f"The connection {self.port} is closed.")
-
     def close(self) -> None:
-        self.is_open = False
         self._socket.close()
-
-    def reset_input_buffer(self) -> None:
-        """Nothing to do: answers to earlier requests are known by their transaction."""
-
-    def reset_output_buffer(self) -> None:
-        """Nothing to do: the network takes what it is given."""
-
-    def flush(self) -> None:
-        """Nothing to do: nothing is held back."""
 
     def ask(self, request: bytes, length: int) -> bytes:
         """Send `request` and return its answer, of which at most `length` bytes."""
-        self.write(request)
-        return self.read(length)
+        self._send(request)
+        self._answer = self._receive()
+        return self._more(length)
 
     def tell(self, request: bytes, turnaround: float) -> None:
         """Send `request`, to which nobody answers."""
-        self.write(request)
+        self._send(request)
 
-    def write(self, frame: bytes) -> int:
+    def read_on(self, count: int) -> bytes:
+        """`count` more bytes of the answer that is being read."""
+        return self._more(count)
+
+    def quieten(self) -> None:
+        """Nothing to do: answers to earlier requests are known by their transaction."""
+
+    def _send(self, frame: bytes) -> None:
         """Send an RTU frame: its checksum stays here."""
         self.frame = self._answer = b""
         self.sent, self.sent_at = frame, self._now()
@@ -83,20 +75,6 @@ class TcpPort:
         self._socket.settimeout(_CONNECT_S)
         self._socket.sendall(header + frame[1:-2])
         self._deadline = self._now() + self.timeout
-        return len(frame)
-
-    def read(self, size: int) -> bytes:
-        """Up to `size` bytes of the answer, with the checksum that it would have on a serial line."""
-        if not self._answer:
-            self._answer = self._receive()
-        return self._more(size)
-
-    def read_on(self, count: int) -> bytes:
-        """`count` more bytes of the answer that is being read."""
-        return self._more(count)
-
-    def quieten(self) -> None:
-        """Nothing to do: see reset_input_buffer."""
 
     def _more(self, count: int) -> bytes:
         start = len(self.frame)
@@ -105,6 +83,7 @@ class TcpPort:
         return more
 
     def _receive(self) -> bytes:
+        """The answer, with the checksum that it would have on a serial line; empty when none came in time."""
         while True:
             message = self._message()
             if message is None:

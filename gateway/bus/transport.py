@@ -1,11 +1,10 @@
 """One RS-485 line (or one Modbus TCP connection) as a Modbus master. It never decides what to ask, or when.
 
-minimalmodbus writes (functions 5, 6, 15 and 16). Reads (1 to 4), where every millisecond counts and which it
-precedes with a silence of 11-bit characters on every line, identification (2B/0E) and broadcasts, which it
-follows with a pause of its own, are exchanges of ours over the same open port.
-
-An answer counts only when its checksum, unit id, function and byte count are those of the request; whatever
+Every exchange takes one path: a frame of ours goes out, what comes back is judged by its own bytes. An answer counts
+only when its checksum, unit id, function, length and (for a write) what it repeats are those of the request; whatever
 else comes is named by its cause and thrown away.
+
+Sources: MODBUS Application Protocol V1.1b3 (functions 1 to 6, 15, 16, 20 and 43/14) and MODBUS over Serial Line V1.02.
 """
 
 import struct
@@ -13,9 +12,7 @@ import termios
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, TypeVar
 
-import minimalmodbus
 import serial
 
 from gateway.bus import wire as modbus
@@ -28,6 +25,8 @@ from gateway.errors import DeviceRefused
 from gateway.profile.model import BIT_KINDS, Kind
 
 READ_FUNCTION: dict[Kind, int] = {"coil": 1, "discrete": 2, "holding": 3, "input": 4}
+_READ_FILE = 0x14
+_REFERENCE_TYPE = 6  # of a file record, the only one there is
 _IDENTIFY = 0x2B
 _MEI_IDENTIFICATION = 0x0E
 _MOST_OBJECT_FRAMES = 8
@@ -35,7 +34,6 @@ _MOST_OBJECT_FRAMES = 8
 BROADCAST_TURNAROUND_S = 0.1
 # termios.error is no OSError: it comes from flushing a port that was pulled out
 _PORT_ERRORS = (serial.SerialException, OSError, termios.error)
-T = TypeVar("T")
 
 
 class Line:
@@ -63,7 +61,6 @@ class Line:
         self.after_each: Callable[[float, bytes, bytes], None] = lambda _at, _request, _answer: None
         choose = open_port or (TcpPort if path.startswith(TCP) else FramedPort)
         self._port = choose(path, wire, patience, monotonic)
-        self._instruments: dict[int, Any] = {}
 
     def close(self) -> None:
         self._port.close()
@@ -71,15 +68,18 @@ class Line:
     def read(self, unit: int, kind: Kind, address: int, count: int) -> list[int]:
         """`count` registers (0 to 65535) or bits (0 or 1) of `kind` from `address`."""
         asked = f"a read of {kind} {address}" + (f" to {address + count - 1}" if count > 1 else "")
-        function = READ_FUNCTION[kind]
-        body = struct.pack(">BBHH", unit, function, address, count)
-        request = body + modbus.crc(body)
-        length = modbus.ANSWER_BYTES + modbus.data_bytes(kind, count)
-        frame: bytes = self._ask(unit, function, length, asked, lambda: self._port.ask(request, length))
-        self.busy_s += self.wire.read(kind, count)
+        pdu = struct.pack(">BHH", READ_FUNCTION[kind], address, count)
+        frame = self._ask(unit, pdu, modbus.ANSWER_BYTES + modbus.data_bytes(kind, count), asked)
         if kind in BIT_KINDS:
             return [frame[3 + bit // 8] >> bit % 8 & 1 for bit in range(count)]
         return list(struct.unpack(f">{count}H", frame[3:-2]))
+
+    def read_file(self, unit: int, file: int, record: int, count: int) -> list[int]:
+        """`count` registers (1 to 121) of a file from `record` on (function 20, one part)."""
+        asked = f"a read of file {file} from record {record}"
+        pdu = struct.pack(">BBBHHH", _READ_FILE, 7, _REFERENCE_TYPE, file, record, count)
+        frame = self._ask(unit, pdu, modbus.file_answer_bytes(count), asked)
+        return list(struct.unpack(f">{count}H", frame[5:-2]))
 
     def broadcast_registers(self, address: int, values: Sequence[int]) -> None:
         """Write holding registers of every device on the line (function 16 to unit 0); nobody answers."""
@@ -91,36 +91,30 @@ class Line:
 
     def write_registers(self, unit: int, address: int, values: Sequence[int]) -> None:
         """Write holding registers from `address` (function 16; 1 to 123 of them)."""
-        asked = f"a write of holding {address}"
-        self._ask(unit, 16, 8, asked, lambda: self._instrument(unit).write_registers(address, list(values)))
-        self.busy_s += self.wire.exchange(9 + 2 * len(values), 8)
+        head = struct.pack(">BHH", 16, address, len(values))
+        self._write(unit, head + struct.pack(f">B{len(values)}H", 2 * len(values), *values), f"holding {address}")
 
     def write_register(self, unit: int, address: int, value: int) -> None:
         """Write one holding register (function 6)."""
-        asked = f"a write of holding {address}"
-        device = self._instrument(unit)
-        self._ask(unit, 6, 8, asked, lambda: device.write_register(address, value, functioncode=6))
-        self.busy_s += self.wire.exchange(8, 8)
+        self._write(unit, struct.pack(">BHH", 6, address, value), f"holding {address}")
 
     def write_coil(self, unit: int, address: int, on: bool) -> None:
         """Switch one coil (function 5)."""
-        asked = f"a write of coil {address}"
-        self._ask(unit, 5, 8, asked, lambda: self._instrument(unit).write_bit(address, int(on), 5))
-        self.busy_s += self.wire.exchange(8, 8)
+        self._write(unit, struct.pack(">BHH", 5, address, 0xFF00 if on else 0), f"coil {address}")
 
     def write_coils(self, unit: int, address: int, values: Sequence[bool]) -> None:
         """Switch coils from `address` (function 15; 1 to 1968 of them)."""
-        asked = f"a write of coil {address}"
-        bits = [int(value) for value in values]
-        self._ask(unit, 15, 8, asked, lambda: self._instrument(unit).write_bits(address, bits))
-        self.busy_s += self.wire.exchange(9 + (len(bits) + 7) // 8, 8)
+        octets = (len(values) + 7) // 8
+        bits = sum(bool(on) << place for place, on in enumerate(values)).to_bytes(octets, "little")
+        self._write(unit, struct.pack(">BHHB", 15, address, len(values), octets) + bits, f"coil {address}")
 
     def identity(self, unit: int) -> dict[int, str]:
         """The basic device identification (function 2B/0E): vendor 0, product code 1, revision 2."""
         objects: dict[int, str] = {}
         start = 0
         for _ in range(_MOST_OBJECT_FRAMES):
-            frame = self._identity_frame(unit, start)
+            pdu = bytes((_IDENTIFY, _MEI_IDENTIFICATION, 1, start))
+            frame = self._ask(unit, pdu, None, "a read of its identification")
             more, start = frame[5], frame[6]
             for number, text in _objects(frame):
                 objects[number] = text
@@ -128,53 +122,44 @@ class Line:
                 break
         return objects
 
-    def _identity_frame(self, unit: int, start: int) -> bytes:
-        asked = "a read of its identification"
-        request = bytes((unit, _IDENTIFY, _MEI_IDENTIFICATION, 1, start))
+    def _write(self, unit: int, pdu: bytes, where: str) -> None:
+        """A write is answered by its first five bytes: function, address, and value or quantity."""
+        self._ask(unit, pdu, 8, f"a write of {where}", repeats=pdu[:5])
 
-        def exchange() -> bytes:
-            head = self._port.ask(
-                request + modbus.crc(request), 8
-            )  # unit, function, MEI, code, conformity, more, next, count
-            if len(head) == 8 and head[1] == _IDENTIFY:
-                for _ in range(head[7]):
-                    about = self._port.read_on(2)
-                    if len(about) < 2 or len(self._port.read_on(about[1])) < about[1]:
-                        break
-                self._port.read_on(2)
-            return self._port.frame
-
-        frame = self._ask(unit, _IDENTIFY, None, asked, exchange)
-        self.busy_s += self.wire.exchange(len(request) + 2, len(frame))
-        return frame
-
-    def _instrument(self, unit: int) -> Any:
-        if unit not in self._instruments:
-            self._instruments[unit] = minimalmodbus.Instrument(self._port, unit)
-        return self._instruments[unit]
-
-    def _ask(self, unit: int, function: int, length: int | None, asked: str, exchange: Callable[[], T]) -> T:
-        """Run one exchange; whatever minimalmodbus says, the frame itself decides what was wrong."""
+    def _ask(self, unit: int, pdu: bytes, length: int | None, asked: str, repeats: bytes = b"") -> bytes:
+        """One exchange: the answer's frame, whole and right. `length` as in `fault`; it repeats `repeats`."""
+        request = bytes((unit,)) + pdu
+        request += modbus.crc(request)
         self.before_each(unit)
-        answer: T | None = None
-        failed = False
         with self._guarded():
-            try:
-                answer = exchange()
-            except (minimalmodbus.ModbusException, ValueError, TypeError):
-                # minimalmodbus checks byte counts and written-back values with ValueError
-                failed = True
-        self.after_each(self._port.sent_at, self._port.sent, self._port.frame)
-        cause = fault(self._port.frame, unit, function, length)
-        if cause is None and not failed:
-            return answer  # type: ignore[return-value]
+            self._receive(request, length)
+        frame = self._port.frame
+        self.after_each(self._port.sent_at, self._port.sent, frame)
+        cause = fault(frame, unit, pdu[0], length)
+        if cause is None and not frame[1:].startswith(repeats):
+            cause = "wrong-answer"
+        if cause is None or cause == "exception":
+            self.busy_s += self.wire.exchange(len(request), len(frame))
+        if cause is None:
+            return frame
         if cause == "exception":
-            code = self._port.frame[2]
-            self.busy_s += self.wire.exchange(modbus.REQUEST_BYTES, modbus.ANSWER_BYTES)
-            raise DeviceRefused(refusal(self.name, unit, asked, code), code)
+            raise DeviceRefused(refusal(self.name, unit, asked, frame[2]), frame[2])
         with self._guarded():
             self._port.quieten()
-        raise no_use(cause or "wrong-answer", self.name, unit, asked)
+        raise no_use(cause, self.name, unit, asked)
+
+    def _receive(self, request: bytes, length: int | None) -> None:
+        """Send, and read as many bytes as the answer has: `length`, or as it tells itself while it comes."""
+        if length is not None:
+            self._port.ask(request, length)
+            return
+        head = self._port.ask(request, 8)  # unit, function, MEI, code, conformity, more, next, count of objects
+        if len(head) == 8 and head[1] == _IDENTIFY:
+            for _ in range(head[7]):
+                about = self._port.read_on(2)
+                if len(about) < 2 or len(self._port.read_on(about[1])) < about[1]:
+                    break
+            self._port.read_on(2)
 
     @contextmanager
     def _guarded(self) -> Iterator[None]:
@@ -204,7 +189,9 @@ def fault(frame: bytes, unit: int, function: int, length: int | None) -> Cause |
         return "wrong-answer"
     if function == _IDENTIFY and (len(frame) < 10 or frame[2] != _MEI_IDENTIFICATION):
         return "wrong-answer"
-    if function in READ_FUNCTION.values() and frame[2] != len(frame) - modbus.ANSWER_BYTES:
+    if function in (*READ_FUNCTION.values(), _READ_FILE) and frame[2] != len(frame) - modbus.ANSWER_BYTES:
+        return "wrong-answer"
+    if function == _READ_FILE and (frame[3] != frame[2] - 1 or frame[4] != _REFERENCE_TYPE):
         return "wrong-answer"
     return None
 

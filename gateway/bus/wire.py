@@ -11,6 +11,8 @@ from gateway.profile.model import BIT_KINDS, Kind
 
 REQUEST_BYTES = 8
 """A read request: unit, function, address (2), quantity (2), CRC (2)."""
+FILE_REQUEST_BYTES = 12
+"""A read of one part of a file: unit, function, byte count, type, file (2), record (2), length (2), CRC (2)."""
 ANSWER_BYTES = 5
 """An answer to a read without its data: unit, function, byte count, CRC (2); also a whole exception."""
 FASTEST_WITH_SILENCE_BY_CHARACTER = 19200
@@ -74,6 +76,11 @@ def wire_of(port: str, baud: int, parity: str, stopbits: int) -> Wire:
 def data_bytes(kind: Kind, count: int) -> int:
     """Data bytes in the answer to a read of `count` registers or bits."""
     return (count + 7) // 8 if kind in BIT_KINDS else 2 * count
+
+
+def file_answer_bytes(count: int) -> int:
+    """Bytes of the answer to a read of `count` registers of a file: with the lengths of all and of the one part."""
+    return ANSWER_BYTES + 2 + 2 * count
 
 
 def crc(frame: bytes) -> bytes:

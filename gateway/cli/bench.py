@@ -25,7 +25,15 @@ def bus(
 ) -> None:
     """The serial bus: how near it is to its physical limit (some minutes; --seconds and --baud make it shorter)."""
     from gateway.config.model import BAUDS
-    from hil_tests.bench import bus as measurement
+
+    try:
+        from hil_tests.bench import bus as measurement
+    except ModuleNotFoundError as missing:
+        if missing.name != "minimalmodbus":
+            raise
+        raise ConfigurationError(
+            "The plain loop that stands beside the figures needs minimalmodbus: pip install 'gewu-edge[bench]'."
+        ) from missing
 
     if wrong := [one for one in baud or [] if one not in BAUDS]:
         raise ConfigurationError(f"--baud {wrong[0]}: serial devices do not use such a speed; take for example 9600.")

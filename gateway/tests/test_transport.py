@@ -118,6 +118,44 @@ def test_a_useless_answer_is_named_by_its_cause(line_to: Opener, answer: Answer,
 
 
 @pytest.mark.integration
+def test_a_write_is_believed_when_it_is_repeated(line_to: Opener) -> None:
+    """The answer to a write repeats address and value: another address, or another value, is a wrong answer."""
+    with scripted(lambda request: framed(*request[:6])) as slave:
+        line = line_to(slave.port)
+        line.write_register(1, 7, 4)
+        line.write_registers(1, 7, [4, 5])
+        line.write_coil(1, 3, True)
+        line.write_coils(1, 3, [True] * 9)
+        assert slave.requests[-1] == bytes((1, 15, 0, 3, 0, 9, 2, 0xFF, 1))
+        slave.answer = lambda request: framed(*request[:5], request[5] ^ 1)
+        with pytest.raises(BusTrouble, match="answered something that was not asked to a write of holding 7"):
+            line.write_register(1, 7, 4)
+        with pytest.raises(BusTrouble) as trouble:
+            line.write_coils(1, 3, [True])
+        assert trouble.value.cause == "wrong-answer"
+
+
+@pytest.mark.integration
+def test_a_file_is_read_by_function_20(line_to: Opener) -> None:
+    """One part of a file: what comes with another length or type inside is no answer, and "busy" is a refusal."""
+    good = framed(1, 0x14, 6, 5, 6, 0x12, 0x34, 0xAB, 0xCD)
+    with scripted(lambda _: good) as slave:
+        line = line_to(slave.port)
+        assert line.read_file(1, 2, 48, 2) == [0x1234, 0xABCD]
+        assert slave.requests == [bytes((1, 0x14, 7, 6, 0, 2, 0, 48, 0, 2))]
+        assert line.busy_s == pytest.approx(Wire(115200).exchange(12, len(good)))
+        wrong = [(6, 3, 6), (6, 5, 7), (5, 5, 6)]
+        slave.answer = lambda _: framed(1, 0x14, *wrong.pop(), 0, 1, 0, 2)
+        while wrong:
+            with pytest.raises(BusTrouble) as trouble:
+                line.read_file(1, 2, 48, 2)
+            assert trouble.value.cause == "wrong-answer"
+        slave.answer = lambda _: framed(1, 0x94, 6)
+        with pytest.raises(DeviceRefused, match="is busy"):
+            line.read_file(1, 2, 48, 2)
+
+
+@pytest.mark.integration
 @pytest.mark.parametrize("parity", ["E", "O"])
 def test_a_pty_is_opened_again_with_parity(parity: str) -> None:
     """A pty knows no parity and its driver says so from the second time on; the line opens all the same."""
