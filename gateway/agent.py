@@ -86,7 +86,7 @@ class Agent:
             dead = [name for name, part in self._parts().items() if not part.alive()]
             if dead:
                 # Not feeding the watchdog is what makes systemd restart us; without systemd, end and say so.
-                _log.critical("a part of the gateway has died: %s", ", ".join(dead))
+                _log.critical("a part of the gateway has died or hangs: %s", ", ".join(dead))
                 raise SystemExit(1)
             systemd.notify("WATCHDOG=1")
 

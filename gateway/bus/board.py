@@ -6,7 +6,6 @@ the poller reads from registers. No trouble of its port ends it.
 
 import logging
 import termios
-import threading
 import uuid
 from collections import Counter
 from collections.abc import Callable
@@ -16,18 +15,17 @@ from typing import Protocol, TypeVar
 import serial
 
 from gateway.bus.device import PolledDevice
-from gateway.bus.handover import RETRY_S, Handover
 from gateway.bus.jsonl import LONGEST_LINE, BadLine, Report, parse, values_of
 from gateway.bus.port import open_serial
 from gateway.bus.sink import Sink
 from gateway.bus.status import BusStatus
+from gateway.bus.thread import BusThread
 from gateway.bus.transport import Line
 from gateway.bus.trouble import PortTrouble
 from gateway.bus.wire import Wire
 from gateway.clock import Clock
 from gateway.config.model import Bus
-from gateway.errors import StoreError, TryAgain
-from gateway.rules.events import Moment
+from gateway.errors import TryAgain
 
 _log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -48,8 +46,8 @@ class Source(Protocol):
     def close(self) -> None: ...
 
 
-class BoardListener:
-    """Serves one `[[bus]]` with `protocol = "jsonl"`, from `start` until `request_stop` and `join`."""
+class BoardListener(BusThread):
+    """Serves one `[[bus]]` with `protocol = "jsonl"`."""
 
     def __init__(
         self,
@@ -60,12 +58,9 @@ class BoardListener:
         new_id: Callable[[], str] = lambda: str(uuid.uuid4()),
         connect: Callable[[Bus], Source] | None = None,
     ) -> None:
-        self.name = bus.name
-        self._bus = bus
-        self._clock = clock
-        self._sink = sink
-        self._connect = connect or open_board
         self._devices = {device.address: PolledDevice(device, new_id) for device in bus.device}
+        super().__init__(bus, clock, sink, list(self._devices.values()))
+        self._connect = connect or open_board
         self._heard_at = dict.fromkeys(self._devices, clock.monotonic())
         self._seq: dict[int, int] = {}
         self._strangers: set[int] = set()
@@ -73,27 +68,7 @@ class BoardListener:
         self._rest = bytearray()
         self._trouble: str | None = None
         self._lines, self._bytes, self._errors = 0, 0, Counter[str]()
-        self._started = self._reopen_at = self._look_at = clock.monotonic()
-        self._handover = Handover(bus.name, sink, clock.monotonic)
-        self._wake = threading.Event()
-        self._stopping = False
-        self._lock = threading.Lock()
-        self._thread = threading.Thread(target=self._run, name=f"bus {bus.name}", daemon=True)
-
-    def start(self) -> None:
-        self._thread.start()
-
-    def request_stop(self) -> None:
-        """Ask the thread to end."""
-        self._stopping = True
-        self._wake.set()
-
-    def join(self, timeout: float | None = None) -> None:
-        if self._thread.ident is not None:
-            self._thread.join(timeout)
-
-    def alive(self) -> bool:
-        return self._thread.is_alive()
+        self._reopen_at = self._look_at = self._started
 
     def ask(self, work: Callable[[Line], T]) -> Future[T]:
         """Nothing can be asked here: the future holds TryAgain."""
@@ -121,28 +96,8 @@ class BoardListener:
 
     # --- the thread ------------------------------------------------------------------------------
 
-    def _run(self) -> None:
-        try:
-            self._recall()
-            while not self._stopping:
-                self._step()
-        except Exception:
-            _log.exception("bus %s: its thread ends on a fault of the program", self.name)
-        finally:
-            self._close()
-
-    def _recall(self) -> None:
-        while not self._stopping:
-            try:
-                known = self._sink.open_events()
-                break
-            except StoreError as error:
-                _log.warning("bus %s: waits for the store: %s", self.name, error)
-                self._clock.wait(self._wake, RETRY_S)
-        else:
-            return
-        for device in self._devices.values():
-            device.recall(known)
+    def _end(self) -> None:
+        self._close()
 
     def _step(self) -> None:
         now = self._clock.monotonic()
@@ -152,7 +107,7 @@ class BoardListener:
         if now >= self._look_at:
             self._look(now)
         if self._source is None:
-            self._clock.wait(self._wake, max(0.0, min(self._reopen_at, self._look_at) - now))
+            self._sleep(min(self._reopen_at, self._look_at) - now)
             return
         try:
             self._take(self._source.read(_CHUNK))
@@ -194,22 +149,15 @@ class BoardListener:
         self._look_at = now + _LOOK_S
         for address, device in self._devices.items():
             if now - self._heard_at[address] > _SILENT_S:
-                self._missed(device, now)
-            self._send(device)
+                self._missed(device)
+            self._handover.send(device)
 
-    def _missed(self, device: PolledDevice, now: float) -> None:
+    def _missed(self, device: PolledDevice) -> None:
         sentence = self._trouble or (
             f"Bus {self.name}: the board at address {device.settings.address} sends no report; check its power and "
             "its cable, and that nothing holds its REPL."
         )
-        with self._lock:
-            was_online = device.online
-            records = device.failed(sentence, now, self._moment())
-        if device.online is False and was_online is not False:
-            _log.warning(
-                "bus %s: %s is lost: %s", self.name, device.called, sentence.removeprefix(f"Bus {self.name}: ")
-            )
-        self._handover.events(records)
+        self._handover.missed(device, sentence)
 
     # --- lines -----------------------------------------------------------------------------------
 
@@ -242,7 +190,7 @@ class BoardListener:
                 )  # fmt: skip
             return
         self._count_missing(report)
-        when, now = self._moment(), self._clock.monotonic()
+        when, now = self._handover.moment(), self._clock.monotonic()
         self._heard_at[report.address] = now
         profile = device.settings.definition
         if report.profile != profile.name:
@@ -260,7 +208,7 @@ class BoardListener:
             records = [*records, *device.take(values, marks, now, when)]
             device.trouble = report.trouble
         self._handover.events(records)
-        self._send(device)
+        self._handover.send(device)
 
     def _count_missing(self, report: Report) -> None:
         """Lines that a board made and that did not arrive; a number that went back is a board that started anew."""
@@ -273,15 +221,6 @@ class BoardListener:
     def _error(self, cause: str) -> None:
         with self._lock:
             self._errors[cause] += 1
-
-    def _send(self, device: PolledDevice) -> None:
-        with self._lock:
-            reading = device.reading(self._clock.monotonic(), self._moment())
-        if reading is not None:
-            self._handover.reading(device, reading)
-
-    def _moment(self) -> Moment:
-        return Moment(self._clock.wall_ms(), self._clock.mono_ms(), self._clock.state())
 
 
 def open_board(bus: Bus) -> Source:

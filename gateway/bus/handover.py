@@ -2,35 +2,56 @@
 
 import logging
 from collections import deque
-from collections.abc import Callable
+from threading import Lock
 
 from gateway.bus.device import PolledDevice
 from gateway.bus.sink import Sink
+from gateway.clock import Clock
 from gateway.errors import StoreError
-from gateway.records import OpenEvent, Reading
-from gateway.rules.events import Out
+from gateway.records import OpenEvent
+from gateway.rules.events import Moment, Out
 
 RETRY_S = 1.0
 _log = logging.getLogger(__name__)
 
 
 class Handover:
-    """Belongs to one bus's thread. `monotonic` gives seconds."""
+    """Belongs to one bus's thread. `lock` guards the devices, which `status` of another thread may read."""
 
-    def __init__(self, bus: str, sink: Sink, monotonic: Callable[[], float]) -> None:
+    def __init__(self, bus: str, sink: Sink, clock: Clock, lock: Lock) -> None:
         self._bus = bus
         self._sink = sink
-        self._now = monotonic
+        self._clock = clock
+        self._lock = lock
         self._events: deque[OpenEvent] = deque()
         self._retry_at = 0.0
 
-    def reading(self, device: PolledDevice, reading: Reading) -> None:
-        """Hand over a reading; one that the store refuses is read and sent anew."""
+    def moment(self) -> Moment:
+        """Now, as a record says it."""
+        return Moment(self._clock.wall_ms(), self._clock.mono_ms(), self._clock.state())
+
+    def send(self, device: PolledDevice) -> None:
+        """Hand over what is worth it of the device's values; what the store refuses is read and sent anew."""
+        with self._lock:
+            reading = device.reading(self._clock.monotonic(), self.moment())
+        if reading is None:
+            return
         try:
             self._sink.put_reading(reading)
         except StoreError as error:
             device.unsent()
             _log.warning("bus %s: a reading of %s could not be kept: %s", self._bus, device.called, error)
+
+    def missed(self, device: PolledDevice, sentence: str) -> bool:
+        """Count a failure of the device, which `sentence` tells; True when it is lost now."""
+        with self._lock:
+            was_online = device.online
+            records = device.failed(sentence, self._clock.monotonic(), self.moment())
+        if device.online is False and was_online is not False:
+            why = sentence.removeprefix(f"Bus {self._bus}: ")
+            _log.warning("bus %s: %s is lost: %s", self._bus, device.called, why)
+        self.events(records)
+        return device.online is False
 
     def events(self, records: Out) -> None:
         """Hand over events at once; they are committed when this returns, or wait for `again`."""
@@ -40,7 +61,7 @@ class Handover:
 
     def again(self) -> None:
         """Try what waits, not more often than every RETRY_S."""
-        if self._events and self._now() >= self._retry_at:
+        if self._events and self._clock.monotonic() >= self._retry_at:
             self._hand_over()
 
     def _hand_over(self) -> None:
@@ -50,6 +71,6 @@ class Handover:
                 self._sink.accept_event(record.event, record.key)
             except StoreError as error:
                 _log.error("bus %s: the event %s waits for the store: %s", self._bus, record.event.kind, error)
-                self._retry_at = self._now() + RETRY_S
+                self._retry_at = self._clock.monotonic() + RETRY_S
                 return
             self._events.popleft()

@@ -3,19 +3,18 @@ events to the sink. It owns the port. It never touches another bus, and no troub
 """
 
 import logging
-import threading
 import uuid
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from typing import TypeVar
 
 from gateway.bus.device import PolledDevice
-from gateway.bus.handover import RETRY_S, Handover
 from gateway.bus.questions import Questions
 from gateway.bus.schedule import PERIODS, Schedule, Turn
 from gateway.bus.sink import Sink
 from gateway.bus.status import BusStatus
 from gateway.bus.tap import Tap
+from gateway.bus.thread import BusThread
 from gateway.bus.timekeeping import ClockWrite, Timekeeper
 from gateway.bus.transport import Line
 from gateway.bus.trouble import BusTrouble, PortTrouble
@@ -23,7 +22,7 @@ from gateway.bus.turns import Turns
 from gateway.bus.wire import wire_of
 from gateway.clock import Clock
 from gateway.config.model import Bus
-from gateway.errors import DeviceRefused, StoreError
+from gateway.errors import DeviceRefused
 from gateway.profile.model import Poll
 
 _log = logging.getLogger(__name__)
@@ -35,8 +34,8 @@ _LONGEST_REOPEN_S = 2.0
 _LOOK_S = 1.0  # how often ages and the port are looked at when nothing else is to do
 
 
-class BusPoller:
-    """Serves one `[[bus]]` in a thread of its own, from `start` until `request_stop` and `join`."""
+class BusPoller(BusThread):
+    """Serves one `[[bus]]` with `protocol = "modbus"`."""
 
     def __init__(
         self,
@@ -48,13 +47,9 @@ class BusPoller:
         connect: Callable[[Bus], Line] | None = None,
         periods: Mapping[Poll, float] = PERIODS,
     ) -> None:
-        self.name = bus.name
-        self._bus = bus
-        self._clock = clock
-        self._sink = sink
-        self._connect = connect or open_line
         self._devices = [PolledDevice(device, new_id) for device in bus.device]
-        self._started = clock.monotonic()
+        super().__init__(bus, clock, sink, self._devices)
+        self._connect = connect or open_line
         wire = wire_of(bus.port, bus.baud, bus.parity, bus.stopbits)
         profiles = [device.definition for device in bus.device]
         self._schedule = Schedule(profiles, wire, self._started, periods)
@@ -62,32 +57,12 @@ class BusPoller:
         self._trouble: str | None = None
         self._reopen_at, self._reopen_wait = self._started, _FIRST_REOPEN_S
         self._busy_s = 0.0
-        self._handover = Handover(bus.name, sink, clock.monotonic)
-        self._lock = threading.Lock()
         self._turns = Turns(bus.name, self._devices, self._schedule, self._handover, clock, self._lock)
         self._look_at = self._started
         self._timekeeper = Timekeeper(profiles, self._started, broadcast=_hears_all(bus))
         self.tap = Tap(clock.monotonic)
-        self._wake = threading.Event()
         self._questions = Questions(bus.name, self._wake)
         self._answering = False
-        self._stopping = False
-        self._thread = threading.Thread(target=self._run, name=f"bus {bus.name}", daemon=True)
-
-    def start(self) -> None:
-        self._thread.start()
-
-    def request_stop(self) -> None:
-        """Ask the thread to end after the exchange that is under way."""
-        self._stopping = True
-        self._wake.set()
-
-    def join(self, timeout: float | None = None) -> None:
-        if self._thread.ident is not None:
-            self._thread.join(timeout)
-
-    def alive(self) -> bool:
-        return self._thread.is_alive()
 
     def ask(self, work: Callable[[Line], T]) -> Future[T]:
         """Run `work` with the open line, before any other traffic, at the end of the exchange under way.
@@ -119,29 +94,9 @@ class BusPoller:
 
     # --- the thread ------------------------------------------------------------------------------
 
-    def _run(self) -> None:
-        try:
-            self._recall()
-            while not self._stopping:
-                self._step()
-        except Exception:
-            _log.exception("bus %s: its thread ends on a fault of the program", self.name)
-        finally:
-            self._close()
-            self._questions.refuse("the gateway is stopping")
-
-    def _recall(self) -> None:
-        while not self._stopping:
-            try:
-                known = self._sink.open_events()
-                break
-            except StoreError as error:
-                _log.warning("bus %s: waits for the store: %s", self.name, error)
-                self._sleep(RETRY_S)
-        else:
-            return
-        for device in self._devices:
-            device.recall(known)
+    def _end(self) -> None:
+        self._close()
+        self._questions.refuse("the gateway is stopping")
 
     def _step(self) -> None:
         now = self._clock.monotonic()
@@ -166,18 +121,13 @@ class BusPoller:
         except PortTrouble as error:
             self._port_gone(error)
 
-    def _sleep(self, seconds: float) -> None:
-        if seconds > 0 and not self._stopping:
-            self._clock.wait(self._wake, seconds)
-        self._wake.clear()
-
     def _look(self, now: float) -> None:
         """Once a second: values grow old, and without a port nobody can be reached."""
         self._look_at = now + _LOOK_S
         for device in self._devices:
             if self._line is None:
-                self._turns.missed(device, self._trouble or "the port is closed", now)
-            self._turns.send(device)
+                self._handover.missed(device, self._trouble or "the port is closed")
+            self._handover.send(device)
 
     # --- the port --------------------------------------------------------------------------------
 
@@ -248,6 +198,7 @@ class BusPoller:
 
     def _before_each(self, unit: int) -> None:
         """Before every exchange: a command waits for one exchange at most, whatever the bus is about."""
+        self._beat()
         for error in self._answer_asked():
             if error.address == unit:
                 raise error  # its late answer could be taken for the one that was about to be asked for

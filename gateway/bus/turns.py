@@ -20,7 +20,6 @@ from gateway.clock import Clock
 from gateway.errors import DeviceRefused
 from gateway.profile.decode import decode
 from gateway.records import Mark, Value
-from gateway.rules.events import Moment
 
 _log = logging.getLogger(__name__)
 _BUSY = (5, 6)
@@ -62,27 +61,9 @@ class Turns:
             self._failed(turn.device, error, self._clock.monotonic() - before)
             return
         finally:
-            self.send(device)
+            self._handover.send(device)
         now = self._clock.monotonic()
         self._schedule.answered(turn, now, now - before)
-
-    def missed(self, device: PolledDevice, sentence: str, now: float) -> bool:
-        """Count a failure; True when the device is lost now."""
-        with self._lock:
-            was_online = device.online
-            records = device.failed(sentence, now, self._moment())
-        if device.online is False and was_online is not False:
-            why = sentence.removeprefix(f"Bus {self.name}: ")
-            _log.warning("bus %s: %s is lost: %s", self.name, device.called, why)
-        self._handover.events(records)
-        return device.online is False
-
-    def send(self, device: PolledDevice) -> None:
-        """Hand over what is worth it of the device's values."""
-        with self._lock:
-            reading = device.reading(self._clock.monotonic(), self._moment())
-        if reading is not None:
-            self._handover.reading(device, reading)
 
     def unanswered(self, error: BusTrouble) -> None:
         """What somebody else asked was not answered. The answer may still come: that device is asked who it is
@@ -103,9 +84,6 @@ class Turns:
         with self._lock:
             self.errors[cause] += 1
 
-    def _moment(self) -> Moment:
-        return Moment(self._clock.wall_ms(), self._clock.mono_ms(), self._clock.state())
-
     def _contact(self, index: int, device: PolledDevice, line: Line, before: float) -> None:
         self.count()
         was_known, was_online = device.online is not None, device.online
@@ -113,7 +91,7 @@ class Turns:
             recognise(line, device.settings.address, device.settings.definition)
         except WrongDevice as error:
             with self._lock:
-                records = device.mismatched(str(error), self._moment())
+                records = device.mismatched(str(error), self._handover.moment())
             if records:  # once, however often it is asked again
                 _log.warning("%s", error)
             self._handover.events(records)
@@ -121,7 +99,7 @@ class Turns:
             self._schedule.failed(index, self._clock.monotonic(), self._clock.monotonic() - before)
             return
         with self._lock:
-            records = device.back(self._moment())
+            records = device.back(self._handover.moment())
         if was_known and not was_online:
             _log.warning("bus %s: %s is back", self.name, device.called)
         self._handover.events(records)
@@ -141,7 +119,7 @@ class Turns:
             self._refused(index, device, line, request, refusal)
             return
         with self._lock:
-            records = device.take(values, marks, self._clock.monotonic(), self._moment())
+            records = device.take(values, marks, self._clock.monotonic(), self._handover.moment())
         self._handover.events(records)
 
     def _refused(self, index: int, device: PolledDevice, line: Line, request: Request, refusal: DeviceRefused) -> None:
@@ -163,5 +141,5 @@ class Turns:
         now = self._clock.monotonic()
         self.error(error.cause)
         self._schedule.failed(index, now, spent)
-        if self.missed(self._devices[index], str(error), now):
+        if self._handover.missed(self._devices[index], str(error)):
             self._schedule.lost(index)
