@@ -55,6 +55,13 @@ class OpenEvent(msgspec.Struct, frozen=True, kw_only=True):
     key: str
 
 
+class Note(msgspec.Struct, frozen=True, kw_only=True):
+    """What a part of the gateway wants to find again after a restart: under `key`, whatever `text` it likes."""
+
+    key: str
+    text: str
+
+
 class Gap(msgspec.Struct, frozen=True, kw_only=True):
     """Numbers that a receiver waits for in vain, and why: records `first` to `last` of `stream`.
 

@@ -200,14 +200,14 @@ class BoardListener(BusThread):
             )
             with self._lock:
                 records = device.mismatched(sentence, when)
-            self._handover.events(records)
+            self._handover.events(records, device)
             return
         values, marks = values_of(report, profile)
         with self._lock:
             records = [] if device.online else device.back(when)
             records = [*records, *device.take(values, marks, now, when)]
             device.trouble = report.trouble
-        self._handover.events(records)
+        self._handover.events(records, device)
         self._handover.send(device)
 
     def _count_missing(self, report: Report) -> None:

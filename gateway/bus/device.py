@@ -3,15 +3,28 @@
 Pure state; the bus's thread drives it and hands in the time (monotonic seconds, and a Moment for records).
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
+import msgspec
+
+from gateway.bus.catchup import Mark as JournalMark
 from gateway.bus.schedule import PERIODS
 from gateway.bus.status import DeviceStatus
 from gateway.config.model import Device
-from gateway.records import Mark, OpenEvent, Reading, Value
+from gateway.profile import Register
+from gateway.records import Mark, Note, OpenEvent, Reading, Value
 from gateway.rules.deadband import Deadband
-from gateway.rules.events import LOST, LOST_GRADE, MISMATCH, MISMATCH_GRADE, DeviceEvents, Moment, Out
+from gateway.rules.events import (
+    LOST,
+    LOST_GRADE,
+    MISMATCH,
+    MISMATCH_GRADE,
+    DeviceEvents,
+    Moment,
+    Occurrence,
+    Out,
+)
 from gateway.rules.liveness import Liveness
 
 STALE_AFTER_PERIODS = 3
@@ -28,12 +41,24 @@ class _Latest:
     since: float
 
 
+class Remembered(msgspec.Struct, frozen=True):
+    """What outlives the gateway beside open events: what was told, what is owed, how far the journal is told."""
+
+    counted: dict[str, int] = {}
+    owed: dict[str, list[int]] = {}
+    journal: int | None = None
+
+
 @dataclass
 class PolledDevice:
-    """A configured device. `online` is None until it answered or was given up for the first time."""
+    """A configured device. `online` is None until it answered or was given up for the first time.
+
+    `asks_journal`: whoever drives it can read the journal that its profile may have.
+    """
 
     settings: Device
     new_id: Callable[[], str]
+    asks_journal: bool = False
     online: bool | None = None
     trouble: str | None = None
     last_seen: int | None = None
@@ -49,7 +74,10 @@ class PolledDevice:
         self._deadband = Deadband(profile)
         self._liveness = Liveness(profile)
         self._standing: set[str] = set()
-        self._events = DeviceEvents(self.settings.id, self.settings.place, profile, self.new_id)
+        journalled = self.asks_journal and profile.journal is not None
+        self._events = DeviceEvents(self.settings.id, self.settings.place, profile, self.new_id, journalled)
+        self.journal = JournalMark(profile)
+        self._noted: str | None = None
         self._stale_after = {
             name: max(STALE_AFTER_LEAST_S, STALE_AFTER_PERIODS * PERIODS[register.poll])
             for name, register in profile.by_value.items()
@@ -60,9 +88,55 @@ class PolledDevice:
     def called(self) -> str:
         return f"{self.settings.id} (address {self.settings.address})"
 
-    def recall(self, open_events: Iterable[OpenEvent]) -> None:
-        """Take up the events that were open when the gateway last ran."""
-        self._events.recall(open_events)
+    @property
+    def note_key(self) -> str:
+        """Where its note lies."""
+        return f"device {self.settings.id}"
+
+    @property
+    def owes(self) -> dict[str, list[int]]:
+        """What happened and is to be looked up in its journal: counts by counter."""
+        return {counter: list(numbers) for counter, numbers in self._events.owed.items()}
+
+    def recall(self, open_events: Iterable[OpenEvent], note: str | None = None) -> None:
+        """Take up the events that were open when the gateway last ran, and what it noted."""
+        try:
+            known = msgspec.json.decode(note, type=Remembered) if note else Remembered()
+        except msgspec.DecodeError:
+            known = Remembered()  # of a release that noted otherwise: begin anew
+        self._events.recall(open_events, known.counted, known.owed)
+        self.journal.since = known.journal
+        self._noted = note
+
+    def note(self) -> Note | None:
+        """What to find again after a restart, when it differs from what was given last."""
+        known = Remembered(self._events.counted, self._events.owed, self.journal.since)
+        text = msgspec.json.encode(known).decode()
+        if known == Remembered() or text == self._noted:
+            return None
+        self._noted = text
+        return Note(key=self.note_key, text=text)
+
+    def wants(self, values: Mapping[str, Value], marks: Mapping[str, Mark], now: float) -> list[Register]:
+        """The registers to read along with these fresh values, for the events that they call for."""
+        old = self._wire_marks(now)
+        known = {name: value for name, value in self.values().items() if name not in old} | dict(values)
+        good = {name: value for name, value in known.items() if name not in marks}
+        wanted = self._events.wants(good, values.keys()) - values.keys()
+        registers = self.settings.definition.registers if wanted else []
+        return [r for r in registers if r.readable and wanted.intersection(r.value_names)]
+
+    def forget(self, registers: Iterable[Register]) -> None:
+        """These could not be read: nothing old of them may travel with an event of now."""
+        for name in (name for register in registers for name in register.value_names):
+            self._latest.pop(name, None)
+            self._fresh.discard(name)
+
+    def settle(self, found: Iterable[Occurrence], asked: Mapping[str, list[int]], now: float, when: Moment) -> Out:
+        """What its journal tells of what is owed; see `DeviceEvents.settle`."""
+        marked = self._wire_marks(now)
+        good = {name: value for name, value in self.values().items() if name not in marked}
+        return self._events.settle(found, asked, good, when)
 
     def take(self, values: dict[str, Value], marks: dict[str, Mark], now: float, when: Moment) -> Out:
         """Fresh values from the wire; returns the events they call for."""
@@ -76,7 +150,9 @@ class PolledDevice:
         self._standing = standing
         self.last_seen = when.at
         self._failures = 0
-        return self._events.step(self.values(), self._wire_marks(now), when)
+        records = self._events.step(self.values(), self._wire_marks(now), when)
+        self.journal.take(values, owed=bool(self._events.owed))
+        return records
 
     def reading(self, now: float, when: Moment) -> Reading | None:
         """What is worth sending of the values read since the last call, and of those that have grown stale."""

@@ -8,7 +8,7 @@ from gateway.bus.device import PolledDevice
 from gateway.bus.sink import Sink
 from gateway.clock import Clock
 from gateway.errors import StoreError
-from gateway.records import OpenEvent
+from gateway.records import Note
 from gateway.rules.events import Moment, Out
 
 RETRY_S = 1.0
@@ -23,7 +23,7 @@ class Handover:
         self._sink = sink
         self._clock = clock
         self._lock = lock
-        self._events: deque[OpenEvent] = deque()
+        self._waiting: deque[tuple[Out, Note | None]] = deque()
         self._retry_at = 0.0
 
     def moment(self) -> Moment:
@@ -50,27 +50,34 @@ class Handover:
         if device.online is False and was_online is not False:
             why = sentence.removeprefix(f"Bus {self._bus}: ")
             _log.warning("bus %s: %s is lost: %s", self._bus, device.called, why)
-        self.events(records)
+        self.events(records, device)
         return device.online is False
 
-    def events(self, records: Out) -> None:
-        """Hand over events at once; they are committed when this returns, or wait for `again`."""
-        if records:
-            self._events.extend(records)
+    def events(self, records: Out, device: PolledDevice) -> None:
+        """Hand over events of `device` at once, with what it wants noted; they are committed when this returns, or
+        wait for `again`. What it notes without an event is committed within a second.
+        """
+        note = device.note()
+        if records or note:
+            self._waiting.append((records, note))
             self._hand_over()
 
     def again(self) -> None:
         """Try what waits, not more often than every RETRY_S."""
-        if self._events and self._clock.monotonic() >= self._retry_at:
+        if self._waiting and self._clock.monotonic() >= self._retry_at:
             self._hand_over()
 
     def _hand_over(self) -> None:
-        while self._events:
-            record = self._events[0]
+        while self._waiting:
+            records, note = self._waiting[0]
             try:
-                self._sink.accept_event(record.event, record.key)
+                if records:
+                    self._sink.accept_events(records, note)
+                elif note:
+                    self._sink.keep_note(note)
             except StoreError as error:
-                _log.error("bus %s: the event %s waits for the store: %s", self._bus, record.event.kind, error)
+                kinds = ", ".join(dict.fromkeys(record.event.kind for record in records))
+                _log.error("bus %s: the event %s waits for the store: %s", self._bus, kinds, error)
                 self._retry_at = self._clock.monotonic() + RETRY_S
                 return
-            self._events.popleft()
+            self._waiting.popleft()

@@ -47,7 +47,7 @@ class BusPoller(BusThread):
         connect: Callable[[Bus], Line] | None = None,
         periods: Mapping[Poll, float] = PERIODS,
     ) -> None:
-        self._devices = [PolledDevice(device, new_id) for device in bus.device]
+        self._devices = [PolledDevice(device, new_id, asks_journal=True) for device in bus.device]
         super().__init__(bus, clock, sink, self._devices)
         self._connect = connect or open_line
         wire = wire_of(bus.port, bus.baud, bus.parity, bus.stopbits)

@@ -31,6 +31,8 @@ LONGEST_RETRY_S = 30.0
 # A device that cannot be asked a question of its own is left alone until a late answer has surely passed.
 QUARANTINE_S = 1.0
 SILENT_AFTER = 3
+JOURNAL_PAUSE_S = 0.02
+"""Between two exchanges with a journal: a board that has to look into its flash comes to it in that time."""
 _ONCE_PERIOD_S = 60.0  # how long a `once` group may wait before it counts as late
 
 
@@ -43,6 +45,8 @@ class Group:
     registers: tuple[Register, ...]
     due: float
     period: float
+    journal: float | None = None
+    """For the reading of the device's journal, which has no registers: what one exchange of it costs, in seconds."""
     rides: bool = False
     """Whether it is cheaper read with its device's alarm group than alone, so that it need not ask for a turn."""
 
@@ -53,10 +57,12 @@ class Group:
 
 @dataclass(frozen=True)
 class Turn:
-    """One device's turn: first contact (nothing is read yet), or the requests of the groups that are due."""
+    """One device's turn: first contact (nothing is read yet), one exchange with its journal, or the requests of the
+    groups that are due."""
 
     device: int
     contact: bool = False
+    journal: bool = False
     groups: tuple[Group, ...] = ()
     requests: tuple[Request, ...] = ()
 
@@ -67,6 +73,7 @@ class _Agenda:
     planner: Planner
     groups: list[Group]
     answers_apart: bool
+    journal: Group | None = None
     contact_at: float | None = 0.0
     fresh: bool = True
     failures: int = 0
@@ -96,7 +103,9 @@ class Schedule:
     ) -> None:
         self._periods = periods
         self._agendas = [
-            _Agenda(profile, Planner(profile, wire), _groups(profile, now, periods), _answers_apart(profile), now)
+            _Agenda(
+                profile, Planner(profile, wire), _groups(profile, now, periods), _answers_apart(profile), contact_at=now
+            )
             for profile in profiles
         ]
         for agenda in self._agendas:
@@ -128,6 +137,9 @@ class Schedule:
         else:
             self._owed = max(0.0, self._owed - spent)
         for group in turn.groups:
+            if group.journal is not None:
+                group.due = now + JOURNAL_PAUSE_S
+                continue
             # A late group starts anew from now: catching up would only make the others later.
             group.due = float("inf") if group.poll == "once" else max(group.due + group.period, now)
 
@@ -156,7 +168,22 @@ class Schedule:
 
     def lost(self, device: int) -> None:
         """The device counts as lost: when it comes back, everything of it is read anew."""
-        self._agendas[device].fresh = True
+        agenda = self._agendas[device]
+        agenda.fresh, agenda.journal, self._taking_part = True, None, None
+
+    def owe_journal(self, device: int, cost: float, now: float) -> None:
+        """The device's journal is to be read, in turns of the class slow that cost so many seconds each."""
+        self._agendas[device].journal = Group("slow", "input", (), now, PERIODS["slow"], journal=cost)
+        self._taking_part = None
+
+    def journal_read(self, device: int) -> None:
+        """There is nothing more to read in it."""
+        self._agendas[device].journal = None
+        self._taking_part = None
+
+    def planner(self, device: int) -> Planner:
+        """What plans the device's reads."""
+        return self._agendas[device].planner
 
     def exclude(self, device: int, names: Collection[str]) -> None:
         """The device has no such registers: leave them out until it comes back from being lost."""
@@ -193,8 +220,8 @@ class Schedule:
                 (index, group)
                 for index, agenda in enumerate(self._agendas)
                 if agenda.contact_at is None
-                for group in agenda.groups
-                if group.registers
+                for group in (*agenda.groups, *([agenda.journal] if agenda.journal else []))
+                if group.registers or group.journal is not None
             ]
             self._below_alarm = [group for _, group in self._taking_part if group.poll != "alarm"]
             self._away = [(i, agenda) for i, agenda in enumerate(self._agendas) if agenda.contact_at is not None]
@@ -217,7 +244,7 @@ class Schedule:
             lower = [(index, group) for index, group in lower if not (group.rides and index in calling)]
         if alarms and lower:
             index, group = self._lower(lower, now)
-            cost = self._agendas[index].planner.plan(group.registers)[1]
+            cost = group.journal or self._agendas[index].planner.plan(group.registers)[1]
             return (index, group) if self._owed >= cost else min(alarms, key=_deadline)
         return min(alarms, key=_deadline) if alarms else self._lower(lower, now)
 
@@ -229,6 +256,8 @@ class Schedule:
 
     def _turn(self, index: int, first: Group, now: float) -> Turn:
         agenda = self._agendas[index]
+        if first.journal is not None:
+            return Turn(index, journal=True, groups=(first,))
         chosen = [first]
         for group in sorted(agenda.groups, key=lambda group: RANK[group.poll]):
             share = min(group.elapsed(now), 1.0)

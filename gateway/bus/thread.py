@@ -96,7 +96,7 @@ class BusThread(ABC):
             try:
                 known = self._sink.open_events()
                 for device in self._all:
-                    device.recall(known)
+                    device.recall(known, self._sink.note(device.note_key))
                 return
             except StoreError as error:
                 _log.warning("bus %s: waits for the store: %s", self.name, error)

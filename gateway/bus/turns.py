@@ -12,6 +12,7 @@ from threading import Lock
 from gateway.bus.contact import read_each, recognise
 from gateway.bus.device import PolledDevice
 from gateway.bus.handover import Handover
+from gateway.bus.journals import Journals
 from gateway.bus.planner import Request
 from gateway.bus.schedule import Schedule, Turn
 from gateway.bus.transport import Line
@@ -45,6 +46,7 @@ class Turns:
         self._handover = handover
         self._clock = clock
         self._lock = lock
+        self._journals = Journals(schedule, handover, clock, lock)
 
     def take(self, turn: Turn, line: Line, stopping: Callable[[], bool]) -> None:
         """One device's turn; between its requests it ends when `stopping`. Raises PortTrouble."""
@@ -53,6 +55,9 @@ class Turns:
             if turn.contact:
                 self._contact(turn.device, device, line, before)
                 return
+            if turn.journal:
+                self.count()
+                self._journals.take(turn.device, device, line)
             for request in turn.requests:
                 if stopping():
                     return
@@ -94,15 +99,15 @@ class Turns:
                 records = device.mismatched(str(error), self._handover.moment())
             if records:  # once, however often it is asked again
                 _log.warning("%s", error)
-            self._handover.events(records)
-            self._schedule.lost(index)
+            self._handover.events(records, device)
+            self._lost(index)
             self._schedule.failed(index, self._clock.monotonic(), self._clock.monotonic() - before)
             return
         with self._lock:
             records = device.back(self._handover.moment())
         if was_known and not was_online:
             _log.warning("bus %s: %s is back", self.name, device.called)
-        self._handover.events(records)
+        self._handover.events(records, device)
         self._schedule.contacted(index, self._clock.monotonic())
 
     def _read(self, index: int, device: PolledDevice, line: Line, request: Request) -> None:
@@ -110,17 +115,44 @@ class Turns:
         unit, values, marks = device.settings.address, dict[str, Value](), dict[str, Mark]()
         try:
             words = line.read(unit, request.kind, request.address, request.count)
-            for register in request.registers:
-                start = register.address - request.address
-                found, wrong = decode(register, words[start : start + register.size])
-                values |= found
-                marks |= wrong
         except DeviceRefused as refusal:
             self._refused(index, device, line, request, refusal)
             return
+        for register in request.registers:
+            start = register.address - request.address
+            found, wrong = decode(register, words[start : start + register.size])
+            values |= found
+            marks |= wrong
+        trouble = self._read_along(index, device, line, values, marks)
+        self._take(device, values, marks)
+        if trouble is not None:
+            raise trouble
+        self._journals.look(index, device, line)
+
+    def _take(self, device: PolledDevice, values: dict[str, Value], marks: dict[str, Mark]) -> None:
         with self._lock:
             records = device.take(values, marks, self._clock.monotonic(), self._handover.moment())
-        self._handover.events(records)
+        self._handover.events(records, device)
+
+    def _read_along(
+        self, index: int, device: PolledDevice, line: Line, values: dict[str, Value], marks: dict[str, Mark]
+    ) -> BusTrouble | None:
+        """Add what the events that `values` call for carry. An event waits for no second try: what cannot be read
+        is left out of it."""
+        wanted = device.wants(values, marks, self._clock.monotonic())
+        for request in self._schedule.planner(index).plan(wanted)[0] if wanted else ():
+            self.count()
+            unit, asked = device.settings.address, (request.kind, request.address, request.count, request.registers)
+            try:
+                for register, raw in read_each(line, unit, *asked):
+                    if not isinstance(raw, DeviceRefused):
+                        found, wrong = decode(register, raw)
+                        values |= found
+                        marks |= wrong
+            except BusTrouble as error:
+                device.forget(register for register in wanted if not values.keys() & {*register.value_names})
+                return error
+        return None
 
     def _refused(self, index: int, device: PolledDevice, line: Line, request: Request, refusal: DeviceRefused) -> None:
         """Find out once which register the device does not have, or that it lets no gap be read through."""
@@ -142,4 +174,8 @@ class Turns:
         self.error(error.cause)
         self._schedule.failed(index, now, spent)
         if self._handover.missed(self._devices[index], str(error)):
-            self._schedule.lost(index)
+            self._lost(index)
+
+    def _lost(self, index: int) -> None:
+        self._schedule.lost(index)
+        self._journals.drop(index)

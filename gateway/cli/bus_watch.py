@@ -1,7 +1,7 @@
 """`gewu bus watch`: the values of a device, or of a gateway's bus, as they change: age, mark, what is worth sending."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -24,7 +24,7 @@ from gateway.cli.bus_line import (
 )
 from gateway.cli.output import JsonFlag, plain, print_json, say
 from gateway.errors import ConfigurationError, GewuError
-from gateway.records import Event, OpenEvent, Reading
+from gateway.records import Note, OpenEvent, Reading
 
 if TYPE_CHECKING:
     from gateway.profile import Profile
@@ -99,9 +99,15 @@ class _Nowhere:
     def put_reading(self, reading: Reading) -> None:
         pass
 
-    def accept_event(self, event: Event, key: str) -> None:
-        if event.cleared is None:
+    def accept_events(self, records: Sequence[OpenEvent], note: Note | None = None) -> None:
+        for event in (record.event for record in records if record.event.cleared is None):
             say(f"event {event.kind}, grade {event.grade}")
+
+    def keep_note(self, note: Note) -> None:
+        pass
+
+    def note(self, key: str) -> str | None:
+        return None
 
     def open_events(self) -> list[OpenEvent]:
         return []

@@ -20,8 +20,8 @@ from gateway.outbox.database import Connect
 from gateway.outbox.lane import MOST_READINGS, Lane, Pruned, Route, attach, forget_records
 from gateway.outbox.rows import EVENTS, GAPS, NUMBERED, READINGS
 from gateway.outbox.stats import Stats
-from gateway.outbox.waiting import Waiting, is_open, open_events
-from gateway.records import Event, Message, OpenEvent, Reading
+from gateway.outbox.waiting import Waiting, is_open, note_of, open_events
+from gateway.records import Event, Message, Note, OpenEvent, Reading
 
 _log = logging.getLogger(__name__)
 
@@ -133,21 +133,45 @@ class Outbox:
             self._wake()
 
     def accept_event(self, event: Event, key: str) -> None:
-        """Commit an event, and whether it is now open, before returning.
+        """Commit one event: see `accept_events`."""
+        self.accept_events([OpenEvent(event=event, key=key)])
 
-        Raises StoreError when the disk refuses: the event is then not accepted, and its sender hands it in again.
+    def accept_events(self, records: Sequence[OpenEvent], note: Note | None = None) -> None:
+        """Commit events and whether each is now open, and what their sender notes with them, before returning.
+
+        All or nothing. Raises StoreError when the disk refuses: they are then not accepted, and their sender hands
+        them in again; that is harmless where the failed commit reached the disk all the same.
         """
         with self._lock:
             with self._reading() as connection:
-                if is_open(connection, event):
+                if note is not None and note_of(connection, note.key) == note.text:
                     return
-            self._waiting.add_event(event, key)
+                fresh = [(record.event, record.key) for record in records if not is_open(connection, record.event)]
+            for event, key in fresh:
+                self._waiting.add_event(event, key)
+            if note is not None:
+                self._waiting.add_note(note)
+            if not fresh and note is None:
+                return
             try:
                 self._commit()
             except StoreError:
-                self._waiting.give_back(event, key)
+                for event, key in fresh:
+                    self._waiting.give_back(event, key)
+                if note is not None:
+                    self._waiting.notes.pop(note.key, None)
                 raise
         self._wake()
+
+    def keep_note(self, note: Note) -> None:
+        """Commit a note within a second."""
+        with self._lock:
+            self._waiting.add_note(note)
+
+    def note(self, key: str) -> str | None:
+        """What was noted under `key` in this run or those before it. Raises StoreError."""
+        with self._lock, self._reading() as connection:
+            return self._waiting.notes.get(key) or note_of(connection, key)
 
     def open_events(self) -> list[OpenEvent]:
         """Raised events that have not cleared, from this run and those before it."""

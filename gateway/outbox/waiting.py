@@ -10,10 +10,11 @@ import msgspec
 
 from gateway.outbox import rows
 from gateway.outbox.rows import EVENTS, READINGS
-from gateway.records import Event, Gap, OpenEvent, Reading
+from gateway.records import Event, Gap, Note, OpenEvent, Reading
 
 # While the disk refuses: 100 devices at one reading per 10 s fill the first in 1,000 s, at some 10 MB.
 MOST_READINGS = 10_000
+_NOTE = "note "
 
 
 class Waiting:
@@ -22,10 +23,11 @@ class Waiting:
     def __init__(self) -> None:
         self.readings: deque[Reading] = deque()
         self.events: list[tuple[Event, str]] = []
+        self.notes: dict[str, str] = {}
         self._dropped: Gap | None = None
 
     def __bool__(self) -> bool:
-        return bool(self.readings or self.events or self._dropped)
+        return bool(self.readings or self.events or self.notes or self._dropped)
 
     def add_reading(self, reading: Reading) -> None:
         """Keep a reading; the oldest makes room when there is none, and is counted."""
@@ -50,6 +52,10 @@ class Waiting:
         """The commit failed: the event is its sender's again, who will hand it in anew."""
         self.events.remove((event, key))
 
+    def add_note(self, note: Note) -> None:
+        """Take a note into the next commit."""
+        self.notes[note.key] = note.text
+
     def write(self, connection: sqlite3.Connection, boot: int) -> None:
         """Number and insert everything; `committed` follows when the transaction is."""
         if self._dropped:
@@ -64,11 +70,14 @@ class Waiting:
             rows.insert(connection, (rows.as_row(EVENTS, start + i, boot, e) for i, (e, _) in enumerate(self.events)))
             for event, key in self.events:
                 _open_or_clear(connection, event, key)
+        for name, text in self.notes.items():
+            connection.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (_NOTE + name, text))
 
     def committed(self) -> None:
         """The transaction of `write` is committed: nothing waits any more."""
         self.readings.clear()
         self.events.clear()
+        self.notes.clear()
         self._dropped = None
 
 
@@ -84,6 +93,12 @@ def is_open(connection: sqlite3.Connection, event: Event) -> bool:
     """Whether this event is committed as raised already: a failed commit may have reached the disk all the same."""
     found = connection.execute("SELECT 1 FROM open_event WHERE id = ?", (event.id,)).fetchone()
     return event.cleared is None and found is not None
+
+
+def note_of(connection: sqlite3.Connection, key: str) -> str | None:
+    """The committed note under `key`."""
+    found = connection.execute("SELECT value FROM meta WHERE key = ?", (_NOTE + key,)).fetchone()
+    return None if found is None else str(found[0])
 
 
 def open_events(connection: sqlite3.Connection) -> list[OpenEvent]:

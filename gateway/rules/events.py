@@ -2,11 +2,12 @@
 
 Raising and clearing are two records with one id. Occurrences are told apart by the rule's counter, so a
 restart neither repeats nor forgets one, and an occurrence that came and went between two looks is reported
-all the same: as the first rule that names this counter, for which of them it was nobody knows any more.
-A rule that has a counter alone (device.restarted) is always of that sort.
+all the same. Where the device keeps a journal, it is owed until that was read, and then told as what it was, with its
+own time; else, and where the journal does not know it, as the first rule that names this counter, for which of them
+it was nobody knows any more. A rule that has a counter alone (device.restarted) is always of that sort.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 import msgspec
@@ -14,6 +15,8 @@ import msgspec
 from gateway.profile import EventRule, Profile
 from gateway.records import ClockState, Event, Mark, OpenEvent, Value
 
+MOST_OWED = 600
+"""More than a journal has entries; who missed more reports their number only."""
 LOST = "device.lost"
 MISMATCH = "device.mismatch"
 LOST_GRADE = 4
@@ -31,30 +34,57 @@ class Moment:
     clock: ClockState
 
 
+@dataclass(frozen=True)
+class Occurrence:
+    """One that a device's journal tells of: which count of `counter` it was, when (Unix milliseconds), and what it
+    says of the values. `sure`: the time is its own; else it is the latest that is possible.
+    """
+
+    counter: str
+    number: int
+    at: int
+    sure: bool
+    values: Mapping[str, Value]
+
+
 Out = list[OpenEvent]
 """Records in order, each with the key of its occurrence (`event.cleared` is None in the one that raises)."""
 
 
 @dataclass
 class DeviceEvents:
-    """The open events of one device. `open_` holds those that were open before a restart."""
+    """The open events of one device. `open_` holds those that were open before a restart.
+
+    `counted` is how far each counter was told; `owed` the counts below that a journal must tell of (`journalled`).
+    """
 
     device: str
     place: str
     profile: Profile
     new_id: Callable[[], str]
+    journalled: bool = False
     open_: dict[str, OpenEvent] = field(default_factory=dict)
-    _counted: dict[str, int] = field(default_factory=dict)
+    counted: dict[str, int] = field(default_factory=dict)
+    owed: dict[str, list[int]] = field(default_factory=dict)
 
-    def recall(self, open_events: Iterable[OpenEvent]) -> None:
-        """Take up this device's events that were open when the gateway last ran."""
+    def recall(
+        self,
+        open_events: Iterable[OpenEvent],
+        counted: Mapping[str, int] | None = None,
+        owed: Mapping[str, list[int]] | None = None,
+    ) -> None:
+        """Take up this device's events that were open when the gateway last ran, and what it had told by then."""
         for known in open_events:
             if known.event.device == self.device:
                 self.open_[known.event.kind] = known
         for rule in self.profile.events:
             known_key = self.open_[rule.kind].key if rule.kind in self.open_ else ""
             if rule.counter and known_key.isdecimal():
-                self._counted[rule.counter] = int(known_key)
+                self.counted[rule.counter] = int(known_key)
+            if rule.counter and counted and rule.counter in counted:
+                self.counted[rule.counter] = counted[rule.counter]
+            if self.journalled and rule.counter and owed and rule.counter in owed:
+                self.owed[rule.counter] = list(owed[rule.counter])
 
     def step(self, values: Mapping[str, Value], marks: Mapping[str, Mark], when: Moment) -> Out:
         """The records that the latest `values` call for; values with a mark prove nothing and are passed over."""
@@ -66,8 +96,48 @@ class DeviceEvents:
                 records += self._rule(rule, good[rule.when], good, when)
         over = [record for record in records if record.event.cleared is not None]
         for rule, first, count, visible in missed:
-            over += self._came_and_went(rule, first, count, good, when, visible)
+            if rule.counter and self.journalled and count <= MOST_OWED:
+                numbers = [(first + index) % self._wrap(rule.counter) for index in range(count)]
+                self.owed[rule.counter] = [*self.owed.get(rule.counter, []), *numbers]
+            else:
+                over += self._came_and_went(rule, first, count, good, when, visible)
         return over + [record for record in records if record.event.cleared is None]
+
+    def wants(self, good: Mapping[str, Value], fresh: Collection[str]) -> set[str]:
+        """The values that the records which `good` calls for will carry, or be dated by; `fresh` were just read."""
+        wanted: set[str] = set()
+        for rule in self.profile.events:
+            if rule.when not in fresh and rule.counter not in fresh:
+                continue
+            if rule.when is None or rule.when not in good or (rule.counter and rule.counter not in good):
+                continue
+            known = self.open_.get(rule.kind)
+            if _equal(good[rule.when], rule.equals) and not (known and known.key == self._key(rule, good)):
+                wanted |= {*rule.values, *([rule.age] if rule.age else [])}
+        return wanted
+
+    def settle(
+        self, found: Iterable[Occurrence], asked: Mapping[str, list[int]], good: Mapping[str, Value], when: Moment
+    ) -> Out:
+        """What the journal tells of what is owed, in its order; of what was `asked` and not found, the number."""
+        records: Out = []
+        for one in found:
+            number = one.number % self._wrap(one.counter)
+            rule = self._told_by(one)
+            if rule is None or number not in self.owed.get(one.counter, []):
+                continue
+            self._paid(one.counter, [number])
+            carried = {name: one.values[name] for name in rule.values if name in one.values}
+            unsure: dict[str, Value] = {} if one.sure else {"not_after": True}
+            records += self._gone(rule, str(number), min(one.at, when.at), carried | unsure, when)
+        for counter, numbers in asked.items():
+            left = [number for number in numbers if number in self.owed.get(counter, [])]
+            if left:
+                self._paid(counter, left)
+                rule = next(rule for rule in self.profile.events if rule.counter == counter)
+                visible = any(rule.kind in self.open_ for rule in self.profile.events if rule.counter == counter)
+                records += self._came_and_went(rule, left[0], len(left), good, when, visible)
+        return records
 
     def raise_(self, kind: str, grade: int, when: Moment, values: Mapping[str, Value] | None = None) -> Out:
         """Raise an event that no register tells of (device.lost, device.mismatch); nothing when it is open."""
@@ -80,7 +150,7 @@ class DeviceEvents:
         return [self._clear(kind, when.at, when)] if kind in self.open_ else []
 
     def _rule(self, rule: EventRule, decides: Value, good: Mapping[str, Value], when: Moment) -> Out:
-        key = str(good[rule.counter]) if rule.counter else ""
+        key = self._key(rule, good)
         known = self.open_.get(rule.kind)
         if not _equal(decides, rule.equals):
             return self.clear(rule.kind, when)
@@ -101,9 +171,9 @@ class DeviceEvents:
             deciding = [(rule, rule.when) for rule in rules if rule.when is not None]
             if not isinstance(now, int) or any(name not in good for _, name in deciding):
                 continue
-            wrap = _WRAPS.get(self.profile.by_value[counter].type, 1 << 64)
-            before = self._counted.get(counter, now)
-            self._counted[counter] = now
+            wrap = self._wrap(counter)
+            before = self.counted.get(counter, now)
+            self.counted[counter] = now
             count = (now - before) % wrap
             if count >= wrap // 2:
                 continue  # it went back: another board, or one whose memory was erased
@@ -119,9 +189,34 @@ class DeviceEvents:
         carried: dict[str, Value] = {name: good[name] for name in rule.values if name in good}
         # The age is that of the latest; when that is still to be seen, these were before it, nobody knows when.
         raised = when.at if visible else _happened(rule, good, when)
-        event = self._event(rule.kind, rule.grade, raised, when, carried | {"unseen": count})
+        return self._gone(rule, str(first), raised, carried | {"unseen": count}, when)
+
+    def _gone(self, rule: EventRule, key: str, raised: int, values: dict[str, Value], when: Moment) -> Out:
+        event = self._event(rule.kind, rule.grade, raised, when, values)
         gone = msgspec.structs.replace(event, cleared=when.at)
-        return [OpenEvent(event=event, key=str(first)), OpenEvent(event=gone, key=str(first))]
+        return [OpenEvent(event=event, key=key), OpenEvent(event=gone, key=key)]
+
+    def _told_by(self, one: Occurrence) -> EventRule | None:
+        """The rule that would have raised it."""
+        for rule in self.profile.events:
+            decides = one.values.get(rule.when) if rule.when else rule.equals
+            if rule.counter == one.counter and decides is not None and _equal(decides, rule.equals):
+                return rule
+        return None
+
+    def _paid(self, counter: str, numbers: list[int]) -> None:
+        left = [number for number in self.owed[counter] if number not in numbers]
+        if left:
+            self.owed[counter] = left
+        else:
+            del self.owed[counter]
+
+    def _wrap(self, counter: str) -> int:
+        register = self.profile.by_value.get(counter)
+        return _WRAPS.get(register.type, 1 << 64) if register else 1 << 64
+
+    def _key(self, rule: EventRule, good: Mapping[str, Value]) -> str:
+        return str(good.get(rule.counter, "")) if rule.counter else ""
 
     def _raise(self, kind: str, grade: int, raised: int, when: Moment, values: dict[str, Value], key: str) -> OpenEvent:
         self.open_[kind] = OpenEvent(event=self._event(kind, grade, raised, when, values), key=key)

@@ -113,3 +113,18 @@ def test_a_silent_board_is_lost_and_comes_back(board: Board) -> None:
         until(lambda: len(sink.events) == 2, "it is back")
         assert listener.status().devices[0].marks == {}
     assert sink.readings[-1].values == {"voltage": 229.0}
+
+
+def test_a_restart_of_a_board_that_reports_is_an_event(board: Board) -> None:
+    """Its boot count steps: told at once, and by the next gateway when none listened. It has no journal to ask."""
+    sink = Memory()
+    with listening(board, sink):
+        board.say(line(seq=1, values={"boot_count": 7, "reset_cause": 1}))
+        until(lambda: sink.notes, "its count was known")
+        board.say(line(seq=1, values={"boot_count": 8, "reset_cause": 3}))
+        until(lambda: len(sink.events) == 2, "the restart")
+    with listening(board, sink):
+        board.say(line(seq=1, values={"boot_count": 10, "reset_cause": 1}))
+        until(lambda: len(sink.events) == 4, "what it did meanwhile")
+    assert sink.said() == [("device.restarted", "s1", True), ("device.restarted", "s1", False)] * 2
+    assert [event.values["unseen"] for event, _ in sink.events] == [1, 1, 2, 2]

@@ -9,7 +9,7 @@ from gateway.errors import StoreError
 from gateway.outbox import Outbox
 from gateway.outbox.database import connect
 from gateway.outbox.outbox import Keeping
-from gateway.records import Event, Gap, Reading
+from gateway.records import Event, Gap, Note, OpenEvent, Reading
 from gateway.tests.fake_clock import FakeClock
 from gateway.tests.outbox_samples import Route, event, opened, reading
 from gateway.uplink import native
@@ -219,6 +219,31 @@ def test_a_full_disk_keeps_events_and_recovers_without_a_restart(tmp_path: Path)
     (gap,) = [m.records[0] for m in messages if isinstance(m.records[0], Gap)]
     assert (gap.first, gap.last) == (6, 12)
     assert messages[0].records[0] == event("during")
+
+
+def test_events_and_the_note_with_them_are_one_commit(tmp_path: Path) -> None:
+    """All or none, also over a restart; the same again with the same note is harmless; a note alone waits a second."""
+    disk = _FullDisk()
+    outbox = Outbox(tmp_path, FakeClock(), [Route(max_delay=0)], connect=disk)
+    came = OpenEvent(event=event("a"), key="4")
+    went = OpenEvent(event=event("a", cleared=1_795_000_001_000), key="4")
+    note = Note(key="device b0101", text='{"counted":{"trip_count":4}}')
+    _fill(outbox, 5)
+    disk.limit(0)
+    bulky = OpenEvent(event=event("b" * 9000), key="5")
+    with pytest.raises(StoreError, match="full"):
+        outbox.accept_events([came, went, bulky], note)
+    assert (outbox.note("device b0101"), outbox.stats().accepted) == (None, 5)
+    disk.limit(100_000)
+    for _ in range(2):
+        outbox.accept_events([came, went], note)
+    assert outbox.stats().accepted == 5 + 2
+    outbox.keep_note(Note(key="device b0102", text="later"))
+    outbox.flush()
+    outbox.close()
+    again = opened(tmp_path, FakeClock())
+    assert [again.note(f"device b010{number}") for number in (1, 2, 3)] == [note.text, "later", None]
+    assert again.open_events() == []
 
 
 def test_a_damaged_file_is_set_aside(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from gateway.clock import SystemClock
 from gateway.config import Bus, Device
 from gateway.errors import StoreError, TryAgain
 from gateway.profile import Profile, load
-from gateway.records import Event, OpenEvent, Reading
+from gateway.records import Event, Note, OpenEvent, Reading
 from gateway.tests.pymodbus_slave import device as pymodbus_device
 from gateway.tests.pymodbus_slave import serving
 from gateway.tests.scripted_slave import framed, registers, scripted
@@ -32,15 +32,24 @@ class Memory(Sink):
         self.readings: list[Reading] = []
         self.events: list[tuple[Event, str]] = []
         self.opened = opened or []
+        self.notes: dict[str, str] = {}
         self.full = False
 
     def put_reading(self, reading: Reading) -> None:
         self.readings.append(reading)
 
-    def accept_event(self, event: Event, key: str) -> None:
+    def accept_events(self, records: Sequence[OpenEvent], note: Note | None = None) -> None:
         if self.full:
             raise StoreError("the disk is full")
-        self.events.append((event, key))
+        self.events += [(record.event, record.key) for record in records]
+        if note is not None:
+            self.keep_note(note)
+
+    def keep_note(self, note: Note) -> None:
+        self.notes[note.key] = note.text
+
+    def note(self, key: str) -> str | None:
+        return self.notes.get(key)
 
     def open_events(self) -> list[OpenEvent]:
         return self.opened

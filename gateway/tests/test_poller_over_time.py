@@ -15,6 +15,7 @@ from gateway.bus.wire import Wire
 from gateway.config import Bus
 from gateway.profile import Profile, load
 from gateway.tests.fake_clock import FakeClock
+from gateway.tests.played_board import BREAKER, PlayedBoard
 from gateway.tests.scripted_slave import framed, registers
 from gateway.tests.test_poller import METER, Memory, bus, until
 
@@ -165,3 +166,38 @@ def test_after_a_command_without_an_answer_its_device_is_not_asked_at_once() -> 
     assert at[1] - at[0] >= 1.0
     (asked,) = future
     assert isinstance(asked.exception(0), BusTrouble)
+
+
+@pytest.mark.parametrize("cut", [False, True])
+def test_an_event_carries_what_was_read_with_it(cut: bool) -> None:
+    """What dates a trip and travels with it is of a lower class: it is read along in the same turn. When that fails,
+    the event does not wait, and carries nothing old."""
+    clock, sink = FakeClock(), Memory()
+    board = PlayedBoard(clock)
+    tripped = threading.Event()
+
+    def answer(request: bytes) -> bytes:
+        along = request[1] == 4 and request[3] == current.address - age.size
+        if tripped.is_set() and along and cut and not sink.events:
+            return b""
+        return board.answer(request)
+
+    current, age = (BREAKER.by_value[name] for name in ("trip_current", "trip_age"))
+    port = PlayedPort(clock, answer)
+    poller = poller_on(port, clock, bus("/dev/played", ("b1", 1, BREAKER)), sink)
+    poller.start()
+    try:
+        until(lambda: poller.status().devices[0].values.get("trip_current") == 0.011, "an old value was read")
+        end = clock.now + 20
+        until(lambda: clock.now > end, "some sweeps")
+        tripped.set()
+        moment = board.trip(1, 85_000, stays=True)
+        until(lambda: sink.events, "the trip")
+    finally:
+        poller.request_stop()
+        poller.join(20.0)
+    event, key = sink.events[0]
+    assert (event.kind, key) == ("trip.overcurrent", "4")
+    assert ("trip_current" in event.values) == (not cut)
+    assert event.values.get("trip_current", 85.0) == 85.0
+    assert -50 <= event.raised - moment <= 5000 * cut + 50

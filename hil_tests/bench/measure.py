@@ -25,7 +25,7 @@ from gateway.config.model import Bus
 from gateway.errors import GewuError
 from gateway.outbox import Outbox
 from gateway.profile.model import Kind
-from gateway.records import Event, OpenEvent, Reading
+from gateway.records import Note, OpenEvent, Reading
 
 _NEXT_TO_NOTHING_S = 0.001
 _CONTACT_S = 30.0
@@ -149,10 +149,17 @@ class _StampedSink(Sink):
     def put_reading(self, reading: Reading) -> None:
         self._outbox.put_reading(reading)
 
-    def accept_event(self, event: Event, key: str) -> None:
-        self._outbox.accept_event(event, key)
-        if event.cleared is None and event.device is not None:
-            self._raised.append(Raised(event.kind, event.device, key, time.monotonic()))
+    def accept_events(self, records: Sequence[OpenEvent], note: Note | None = None) -> None:
+        self._outbox.accept_events(records, note)
+        for event, key in ((record.event, record.key) for record in records):
+            if event.cleared is None and event.device is not None:
+                self._raised.append(Raised(event.kind, event.device, key, time.monotonic()))
+
+    def keep_note(self, note: Note) -> None:
+        self._outbox.keep_note(note)
+
+    def note(self, key: str) -> str | None:
+        return self._outbox.note(key)
 
     def open_events(self) -> list[OpenEvent]:
         return self._outbox.open_events()

@@ -1,7 +1,7 @@
 """Faults of the bus and of time (D1 to D5) on virtual boards: what is stored stays true, and all of it comes back."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
@@ -14,7 +14,7 @@ from gateway.bus.sink import Sink
 from gateway.clock import SystemClock
 from gateway.config.model import Bus, Device
 from gateway.profile import load
-from gateway.records import ClockState, Event, OpenEvent, Reading, Value
+from gateway.records import ClockState, Event, Note, OpenEvent, Reading, Value
 from hil_tests.end_to_end.scene import wait_for
 from hil_tests.rig.site import parse_site
 from hil_tests.rig.village import Village
@@ -34,12 +34,19 @@ class Memory(Sink):
     def __init__(self) -> None:
         self.readings: list[Reading] = []
         self.events: list[Event] = []
+        self.notes: dict[str, str] = {}
 
     def put_reading(self, reading: Reading) -> None:
         self.readings.append(reading)
 
-    def accept_event(self, event: Event, key: str) -> None:
-        self.events.append(event)
+    def accept_events(self, records: Sequence[OpenEvent], note: Note | None = None) -> None:
+        self.events += [record.event for record in records]
+
+    def keep_note(self, note: Note) -> None:
+        self.notes[note.key] = note.text
+
+    def note(self, key: str) -> str | None:
+        return self.notes.get(key)
 
     def open_events(self) -> list[OpenEvent]:
         return []
