@@ -8,7 +8,6 @@ of the same start that holds the clock. A start without either is bounded by the
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from itertools import pairwise
 
 from gateway.bus.journal import Entry, decode
 from gateway.bus.planner import Planner, Request
@@ -142,7 +141,7 @@ class CatchUp:
         if isinstance(boot, int) and self._started_at is not None and (clock_is_right or boot not in starts):
             starts[boot] = self._started_at
         found: list[Occurrence] = []
-        details = {trip.number: after for trip, after in pairwise(self._entries) if after.kind == "values"}
+        details = _details(self._entries)
         for entry in self._entries:
             at, sure = _when(entry, starts)
             if entry.kind == "trip":
@@ -158,6 +157,18 @@ def _starts(entries: Iterable[Entry]) -> Iterator[tuple[int, int]]:
     for entry in entries:
         if entry.clock:
             yield entry.boot, entry.clock * 1000 - round(entry.at_s * 1000)
+
+
+def _details(entries: Iterable[Entry]) -> dict[int, Entry]:
+    """The entry with a trip's values, by the trip's number: the first such after it, of the same start."""
+    found: dict[int, Entry] = {}
+    trip: Entry | None = None
+    for entry in entries:
+        if entry.kind == "values" and trip is not None and trip.boot == entry.boot:
+            found[trip.number] = entry
+        if entry.kind in ("trip", "values", "start"):
+            trip = entry if entry.kind == "trip" else None
+    return found
 
 
 _NEVER = 1 << 62

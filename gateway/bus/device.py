@@ -41,7 +41,7 @@ class _Latest:
     since: float
 
 
-class Remembered(msgspec.Struct, frozen=True):
+class Remembered(msgspec.Struct, frozen=True, omit_defaults=True):
     """What outlives the gateway beside open events: what was told, what is owed, how far the journal is told."""
 
     counted: dict[str, int] = {}

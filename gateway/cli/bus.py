@@ -25,6 +25,7 @@ from gateway.errors import GewuError
 
 if TYPE_CHECKING:
     from gateway.bus.scan import Found
+    from gateway.lent import Holder
     from gateway.profile import Profile
 
 app = typer.Typer(help="A technician's view of one bus.", no_args_is_help=True)
@@ -121,10 +122,25 @@ def scan(
                 if elsewhere and not all_settings:
                     break
     _show(found, json_output)
+    only = _only_this_speed(holder)
+    if not found and only is not None:
+        raise GewuError(f"Nobody answers on {port}; check power, and whether A and B are swapped. {only}")
     if not found:
         raise GewuError(
             f"Nobody answers on {port} at {baud} baud; check power, --baud, --parity, and whether A and B are swapped."
         )
+    if only is not None:
+        say(only)
+
+
+def _only_this_speed(holder: "Holder | None") -> str | None:
+    """What a scan through a running gateway leaves out."""
+    if holder is None or "://" in str(holder.bus["port"]):
+        return None
+    return (
+        f"Only the gateway's own {holder.bus['baud']} baud and parity were tried, for it goes on polling: a device "
+        "that is set otherwise is not seen. Stop the gateway and scan again to try the others."
+    )
 
 
 def _at(

@@ -87,14 +87,19 @@ def test_every_start_has_its_time_as_far_as_it_is_known() -> None:
 
 
 def test_what_a_trip_left_is_told_with_it() -> None:
-    """The entry after the trip holds its values; what was not known is left out."""
+    """The next entry with values after the trip holds its own; what was not known is left out."""
     entries = {
         0: entry(0, 7, 2, 0, a=6, b=70_000, c=9),
-        1: entry(1, 7, 8, 0, a=1, b=2301 << 16 | 0xFFFF, c=1402 << 16 | 0xFFFF - 49),
-        2: entry(2, 7, 2, 0, a=3, b=6_000, c=10),
-        3: entry(3, 7, 8, 0, a=3, b=2310 << 16 | 31, c=1402 << 16 | 0x8000),
+        1: entry(1, 7, 3, 0, a=2, b=3),
+        2: entry(2, 7, 8, 0, a=1, b=2301 << 16 | 0xFFFF, c=1402 << 16 | 0xFFFF - 49),
+        3: entry(3, 7, 2, 0, a=3, b=6_000, c=10),
+        4: entry(4, 7, 8, 0, a=3, b=2310 << 16 | 31, c=1402 << 16 | 0x8000),
+        5: entry(5, 7, 2, 0, a=1, b=6_000, c=11),
+        6: entry(6, 8, 1, 0, a=3),
+        7: entry(7, 8, 8, 0, a=1),
     }
-    hot, leaking = read_all(entries, 0)[0]
+    hot, leaking, cut_short, _ = read_all(entries, 0)[0]
+    assert cut_short.values == {"cause": 1, "trip_current": 6.0}
     assert hot.values == {
         "cause": 6, "trip_current": 70.0, "trip_by": 1, "trip_voltage": 230.1, "thermal": 140.2,
         "trip_temperature": -5.0,

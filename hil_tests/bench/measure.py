@@ -130,11 +130,16 @@ class _CountedLine(Line):
     def __init__(self, bus: Bus, traffic: Traffic) -> None:
         super().__init__(bus.name, bus.port, Wire(bus.baud, bus.parity, bus.stopbits), bus.timeout)
         self._traffic = traffic
+        alarms = {
+            device.address: next(r for r in device.definition.registers if r.poll == "alarm") for device in bus.device
+        }
+        self._alarms = {unit: (register.kind, register.address) for unit, register in alarms.items()}
 
     def read(self, unit: int, kind: Kind, address: int, count: int) -> list[int]:
         words = super().read(unit, kind, address, count)
         self._traffic.registers += count
-        if kind == "input":  # where the alarms are
+        alarm_kind, alarm_at = self._alarms[unit]
+        if kind == alarm_kind and address <= alarm_at < address + count:
             self._traffic.reads[unit].append(time.monotonic())
         return words
 

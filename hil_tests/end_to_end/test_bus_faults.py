@@ -41,6 +41,8 @@ class Memory(Sink):
 
     def accept_events(self, records: Sequence[OpenEvent], note: Note | None = None) -> None:
         self.events += [record.event for record in records]
+        if note is not None:
+            self.keep_note(note)
 
     def keep_note(self, note: Note) -> None:
         self.notes[note.key] = note.text

@@ -34,7 +34,9 @@ def test_on_a_port_that_a_gateway_holds_commands_go_through_it(
     read = words(gewu("bus", "read", *one, "--json"))
     assert (read["device"], read["address"]) == ("b1", 1)
     assert read["values"]["rating"] == 16
-    found = words(gewu("bus", "scan", "--port", port, "--last", "3", "--json"))
+    scanned = gewu("bus", "scan", "--port", port, "--last", "3", "--json")
+    found = words(scanned)
+    assert "Only the gateway's own 19200 baud and parity were tried" in scanned
     assert [(row["address"], row["profile"], row["trouble"]) for row in found] == [
         (1, "gewu-breaker", None),
         (2, "gewu-sensor", None),
