@@ -10,7 +10,7 @@ import pytest
 from gateway.bus.poller import BusPoller
 from gateway.bus.port import FramedPort
 from gateway.bus.transport import Line
-from gateway.bus.trouble import BusTrouble
+from gateway.bus.trouble import BusTrouble, PortTrouble
 from gateway.bus.wire import Wire
 from gateway.config import Bus
 from gateway.profile import Profile, load
@@ -31,6 +31,7 @@ class PlayedPort(FramedPort):
         self.frame = b""
         self.told: list[bytes] = []
         self.asked: list[bytes] = []
+        self.closed = False
         self._clock = clock
         self._answer = answer
 
@@ -53,7 +54,7 @@ class PlayedPort(FramedPort):
         """Nothing follows."""
 
     def close(self) -> None:
-        """Nothing was opened."""
+        self.closed = True
 
 
 def poller_on(port: PlayedPort, clock: FakeClock, settings: Bus, sink: Memory) -> BusPoller:
@@ -61,6 +62,39 @@ def poller_on(port: PlayedPort, clock: FakeClock, settings: Bus, sink: Memory) -
         return Line("north", "played", Wire(9600), open_port=lambda *_: port)
 
     return BusPoller(settings, clock, sink, connect=connect)
+
+
+def test_an_adapter_that_is_pulled_a_thousand_times_is_used_again_each_time() -> None:
+    """D1: the port is gone for a second and comes back: read again within 5 s, by the same thread, each one closed."""
+    clock, sink, ports, late = FakeClock(), Memory(), list[PlayedPort](), list[float]()
+    back_at = 0.0
+
+    class PulledPort(PlayedPort):
+        def ask(self, request: bytes, length: int) -> bytes:
+            nonlocal back_at
+            if len(self.asked) == 1:
+                late.append(clock.now - back_at)
+            if len(self.asked) == 3:
+                back_at = clock.now + 1.0
+                raise OSError(5, "Input/output error")
+            return super().ask(request, length)
+
+    def connect(_: Bus) -> Line:
+        if clock.now < back_at:
+            raise PortTrouble("The port played does not exist; plug the adapter in.")
+        ports.append(PulledPort(clock, lambda request: registers(7, 4, *range(request[5]))))
+        return Line("north", "played", Wire(9600), open_port=lambda *_: ports[-1])
+
+    poller = BusPoller(bus("/dev/played", ("m7", 7, METER)), clock, sink, connect=connect)
+    poller.start()
+    try:
+        until(lambda: len(ports) > 1000 or not poller.alive(), "a thousand pulls")
+    finally:
+        poller.request_stop()
+        poller.join(20.0)
+    assert poller.status().errors["port"] >= 1000
+    assert max(late[1:]) < 5.0
+    assert all(port.closed for port in ports)
 
 
 def test_a_device_that_is_silent_for_a_day_is_two_lines_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
