@@ -5,6 +5,7 @@ Pure state; the bus's thread drives it and hands in the time (monotonic seconds,
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from math import inf
 
 import msgspec
 
@@ -76,6 +77,7 @@ class PolledDevice:
         self._standing: set[str] = set()
         journalled = self.asks_journal and profile.journal is not None
         self._events = DeviceEvents(self.settings.id, self.settings.place, profile, self.new_id, journalled)
+        self._deciding = {name for rule in profile.events for name in (rule.when, rule.counter) if name}
         self.journal = JournalMark(profile)
         self._noted: str | None = None
         self._stale_after = {
@@ -119,9 +121,13 @@ class PolledDevice:
 
     def wants(self, values: Mapping[str, Value], marks: Mapping[str, Mark], now: float) -> list[Register]:
         """The registers to read along with these fresh values, for the events that they call for."""
-        old = self._wire_marks(now)
-        known = {name: value for name, value in self.values().items() if name not in old} | dict(values)
-        good = {name: value for name, value in known.items() if name not in marks}
+        if self._deciding.isdisjoint(values):
+            return []
+        good = {name: value for name, value in values.items() if name in self._deciding and name not in marks}
+        for name in (self._deciding - values.keys()) & self._latest.keys():
+            latest = self._latest[name]
+            if self.online and latest.mark is None and now - latest.since <= self._stale_after.get(name, inf):
+                good[name] = latest.value
         wanted = self._events.wants(good, values.keys()) - values.keys()
         registers = self.settings.definition.registers if wanted else []
         return [r for r in registers if r.readable and wanted.intersection(r.value_names)]
@@ -209,9 +215,11 @@ class PolledDevice:
         return standing | self._wire_marks(now)
 
     def _wire_marks(self, now: float) -> dict[str, Mark]:
+        if self.online is False:
+            return dict.fromkeys(self._latest, "stale")
         found: dict[str, Mark] = {}
-        for name, latest in self._latest.items():
-            if self.online is False or now - latest.since > self._stale_after.get(name, float("inf")):
+        for name, latest in self._latest.items():  # for every answer of every device: no call for each value
+            if now - latest.since > self._stale_after.get(name, inf):
                 found[name] = "stale"
             elif latest.mark:
                 found[name] = latest.mark

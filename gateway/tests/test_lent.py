@@ -63,9 +63,11 @@ def holder(bus: Bus, tmp_path: Path) -> Iterator[lent.Holder]:
     server.stop()
 
 
-def test_every_call_is_made_by_the_gateway(holder: lent.Holder) -> None:
-    """Reads, writes and identification; the device's id is known."""
+def test_every_call_is_made_by_the_gateway(holder: lent.Holder, bus: Bus, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reads, writes and identification; the device's id is known. Files too: pymodbus answers those with a dummy."""
     line = lent.LentLine(holder)
+    monkeypatch.setattr(bus.line, "read_file", lambda *asked: list(asked))
+    assert line.read_file(1, 2, 48, 3) == [1, 2, 48, 3]
     assert line.read(1, "input", 0, 2) == [11, 22]
     line.write_register(1, 3, 4)
     line.write_registers(1, 4, [5, 6])
