@@ -196,7 +196,7 @@ def test_what_happened_during_a_bus_fault_is_told_with_its_own_time() -> None:
     fault = board.silent = Fault(clock, 400.0, 4000.0, deeds)
     with running(board, sink) as poller:
         until(lambda: len(told(sink.events)) == 4 or not poller.alive(), "all was told")
-        pass_time(poller, clock, 600)
+        pass_time(poller, clock, 100)
     found = dict(told(sink.events))
     expected = seconds(*fault.moments)
     names = ["trip.overcurrent", "trip.residual", "device.restarted", "trip.undervoltage"]

@@ -20,7 +20,8 @@ pytestmark = [pytest.mark.integration, pytest.mark.timeout(240)]
 BREAKER = load("gewu-breaker")
 CALM_V = 231.0
 HIGH_V = 340.0  # trips within half a second, and heats nothing that would trip it again
-EXACT_S = 3.0  # uptime has whole seconds, and a village on a busy machine is late
+NEAR_S = 10.0  # a village on a busy machine is late
+REST_S = 4.0  # so long the lever stays open: what is told as of now is later than what is told as of then
 
 
 @pytest.fixture
@@ -59,7 +60,7 @@ def trip_and_rearm(village: Village) -> float:
     wait_for("the contact", lambda: not contact_closed(village))
     clock = SystemClock()
     opened = clock.monotonic()
-    wait_for("the lever's rest", lambda: clock.monotonic() - opened > 2.0)
+    wait_for("the lever's rest", lambda: clock.monotonic() - opened > REST_S)
     village.inject("b1", {"handle": "1"})
     wait_for("the contact", lambda: contact_closed(village))
     return float(village.state()["trips"][before]["at_ms"]) / 1000
@@ -85,7 +86,6 @@ def test_a_board_is_caught_up_from_its_journal(village: Village) -> None:
         village.fault("north", {"unplug": "0"})
         wait_for("the first trip", lambda: raised(sink, "trip."), 60.0)
     (one,) = raised(sink, "trip.")
-    assert abs(one.raised / 1000 - first) < EXACT_S
     assert one.kind == "trip.overvoltage"
     assert one.values["trip_voltage"] == pytest.approx(HIGH_V, rel=0.05)
 
@@ -99,10 +99,9 @@ def test_a_board_is_caught_up_from_its_journal(village: Village) -> None:
             wait_for("the second trip", lambda: len(raised(sink, "trip.")) > 1, 60.0)
             polls = poller.status().polls
             wait_for("a few polls", lambda: poller.status().polls > polls + 30, 60.0)  # noqa: B023
-    assert [
-        abs(event.raised / 1000 - at) < EXACT_S
-        for event, at in zip(raised(sink, "trip."), (first, second), strict=True)
-    ]
     (restart,) = raised(sink, "device.restarted")
-    assert abs(restart.raised / 1000 - restarted) < 10 * EXACT_S
+    for event, at in zip([*raised(sink, "trip."), restart], (first, second, restarted), strict=True):
+        assert abs(event.raised / 1000 - at) < NEAR_S
+        (learned,) = [one.cleared for one in sink.events if one.id == event.id and one.cleared is not None]
+        assert learned - event.raised > REST_S * 1000 / 2  # uptime has whole seconds
     assert not any({"unseen", "not_after"} & event.values.keys() for event in sink.events)
