@@ -12,7 +12,7 @@ import pytest
 from gateway.bus.poller import BusPoller
 from gateway.bus.sink import Sink
 from gateway.clock import SystemClock
-from gateway.config.model import Bus, Device
+from gateway.config import Bus, Device
 from gateway.profile import load
 from gateway.records import ClockState, Event, OpenEvent, Reading, Value
 from hil_tests.end_to_end.scene import wait_for
