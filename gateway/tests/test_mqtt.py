@@ -10,12 +10,12 @@ import pytest
 
 from gateway.errors import ConfigurationError, TryAgain
 from gateway.tests.certificates import Authority
-from gateway.uplink.link import Arrived, Confirmed, LinkEvent, Lost
+from gateway.uplink.link import Arrived, Confirmed, LinkEvent, Lost, Publication
 from gateway.uplink.mqtt import PahoBroker, PahoLink
 from gateway.uplink.settings import UplinkSettings, endpoint
 from hil_tests.brokers import Amqtt, Mosquitto, free_port
 
-_WILL = ("gewu/s/g/status", b"offline")
+_WILL = Publication("gewu/s/g/status", b"offline", retain=True)
 
 
 def _settings(url: str, **more: object) -> UplinkSettings:
@@ -44,16 +44,16 @@ def test_a_link_from_birth_to_loss(broker: Mosquitto | Amqtt) -> None:
     """Either broker confirms, passes on, and is missed when it dies; the version fits each."""
     link = PahoBroker(_settings(broker.url)).connect(_WILL, lambda: None)
     link.subscribe(["gewu/s/g/acks"])
-    token = link.publish("gewu/s/g/acks", b"x" * 2000)
+    token = link.publish(Publication("gewu/s/g/acks", b"x" * 68_000))
     events = _until(link, lambda event: isinstance(event, Arrived))
     events += [] if Confirmed(token) in events else _until(link, lambda event: event == Confirmed(token))
     (arrived,) = [event for event in events if isinstance(event, Arrived)]
     assert arrived.topic == "gewu/s/g/acks"
-    assert len(arrived.payload) == 1025  # cut: enough to see that it is too long
+    assert len(arrived.payload) == 65_537  # cut: enough to see that it is too long
     broker.kill()
     _until(link, lambda event: isinstance(event, Lost))
     with pytest.raises(TryAgain):
-        link.publish("t", b"")
+        link.publish(Publication("t", b""))
     link.close()
 
 
@@ -63,7 +63,7 @@ def test_an_unclean_end_publishes_the_will_and_reconnects_leave_nothing() -> Non
     with Mosquitto() as broker:
         maker = PahoBroker(_settings(broker.url))
         watching = PahoBroker(UplinkSettings(name="watcher", site="s", gateway="g", url=broker.url)).connect(
-            ("watch/status", b""), lambda: None
+            None, lambda: None
         )
         watching.subscribe(["gewu/s/g/status"])
         maker.connect(_WILL, lambda: None).close()
@@ -77,7 +77,7 @@ def test_an_unclean_end_publishes_the_will_and_reconnects_leave_nothing() -> Non
         assert threading.active_count() == threads
         assert len(os.listdir("/proc/self/fd")) == files  # noqa: PTH208
         will = _until(watching, lambda event: isinstance(event, Arrived))
-        assert Arrived(_WILL[0], _WILL[1], False) in will
+        assert (_WILL.topic, _WILL.payload, False) in [arrived[:3] for arrived in will]
         watching.close()
 
 
@@ -121,7 +121,7 @@ def test_tls_with_certificates_on_both_ends(tmp_path: Path) -> None:
             maker = PahoBroker(_settings(url, ca=ours.ca, cert=cert, key=key))
             if reason is None:
                 link = maker.connect(_WILL, lambda: None)
-                token = link.publish("t", b"x")
+                token = link.publish(Publication("t", b"x"))
                 _until(link, lambda event, token=token: event == Confirmed(token))  # type: ignore[misc]
                 link.close()
             else:

@@ -8,16 +8,9 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple, Protocol
 
 from gateway.records import Message
-from gateway.uplink.link import Arrived
+from gateway.uplink.link import Arrived, Publication
 
-
-class Publication(NamedTuple):
-    """One MQTT PUBLISH. At QoS 0 it counts as confirmed when it has been handed to the network."""
-
-    topic: str
-    payload: bytes
-    qos: int = 1
-    retain: bool = False
+__all__ = ["Acknowledged", "Format", "Handed", "Heard", "Hold", "Leave", "Publication", "ReplayAsked", "Say"]
 
 
 class Acknowledged(NamedTuple):
@@ -44,9 +37,13 @@ class Handed(NamedTuple):
 
 
 class Say(NamedTuple):
-    """Publish this now, outside the numbering: a rebirth, an answer."""
+    """Publish this now, outside the numbering: a rebirth, an answer.
+
+    `refused` is a sentence's second half when this answers a request that is refused: it is counted and logged.
+    """
 
     publication: Publication
+    refused: str = ""
 
 
 class Hold(NamedTuple):
@@ -55,7 +52,13 @@ class Hold(NamedTuple):
     on: bool
 
 
-Heard = Acknowledged | ReplayAsked | Handed | Say | Hold
+class Leave(NamedTuple):
+    """End this connection on purpose (`closing`, no will) and make another: the peer's rules want it."""
+
+    why: str
+
+
+Heard = Acknowledged | ReplayAsked | Handed | Say | Hold | Leave
 
 
 class Format(Protocol):
@@ -91,4 +94,10 @@ class Format(Protocol):
 
     def hear(self, arrived: Arrived) -> Sequence[Heard]:
         """Take apart what came on one of `topics`. Raises ValueError with the reason when it is refused."""
+        ...
+
+    def due(self) -> Sequence[Heard]:
+        """What the format wants by itself, asked in every step of a live connection, from right after `opening`:
+        to hold, to say something, to have what may have been lost sent again. Mostly nothing, and cheap.
+        """
         ...

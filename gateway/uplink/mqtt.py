@@ -20,15 +20,21 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
 from gateway.errors import TryAgain
-from gateway.uplink.link import Arrived, Confirmed, LinkEvent, Lost, Refused
-from gateway.uplink.native import MOST_CONTROL_BYTES
+from gateway.uplink.link import Arrived, Confirmed, LinkEvent, Lost, Publication, Refused
+from gateway.uplink.native import MOST_BYTES_DOWN
 from gateway.uplink.settings import UplinkSettings, endpoint
 
 _log = logging.getLogger(__name__)
 # What a broker that does not say grants: MQTT 5, section 3.2.2.3.3, and no limit before it.
 _MOST_WINDOW = 65535
-# Our requests are small; a broker must not push more at us than their size and some headers.
-_MOST_INBOUND = 64 * 1024
+# What comes down is small; a broker must not push more at us than its size and some headers.
+_MOST_PAYLOAD = max(MOST_BYTES_DOWN.values())
+_MOST_INBOUND = _MOST_PAYLOAD + 4096
+# And not more of it at a time than this before we have dealt with it.
+_MOST_UNTAKEN = 20
+_MOST_PACKET = 268_435_455  # MQTT 5, section 2.1.4
+# A broker that answers so will never take this message, whoever sends it: MQTT 5, section 2.4.
+_FOR_GOOD = frozenset({0x90, 0x95, 0x99})  # topic name invalid, packet too large, payload format invalid
 _DISCONNECT_WAIT_S = 1.0
 _VERSION_WAIT_S = 1.0
 
@@ -42,7 +48,7 @@ class PahoBroker:
         # The version that worked last comes first, so that an old broker costs one refused attempt in all.
         self._versions = [MQTTProtocolVersion.MQTTv5, MQTTProtocolVersion.MQTTv311]
 
-    def connect(self, will: tuple[str, bytes], wake: Callable[[], None]) -> "PahoLink":
+    def connect(self, will: Publication | None, wake: Callable[[], None]) -> "PahoLink":
         """See `Broker`. Raises TryAgain."""
         first, second = self._versions
         try:
@@ -58,7 +64,7 @@ class PahoBroker:
         self._versions = [second, first]
         return link
 
-    def _attempt(self, version: MQTTProtocolVersion, will: tuple[str, bytes], wake: Callable[[], None]) -> "PahoLink":
+    def _attempt(self, version: MQTTProtocolVersion, will: Publication | None, wake: Callable[[], None]) -> "PahoLink":
         link = PahoLink(self._client(version, will), version, wake)
         try:
             link.open(
@@ -78,7 +84,7 @@ class PahoBroker:
             raise TryAgain(self._sentence(_network_reason(error))) from error
         return link
 
-    def _client(self, version: MQTTProtocolVersion, will: tuple[str, bytes]) -> paho.Client:
+    def _client(self, version: MQTTProtocolVersion, will: Publication | None) -> paho.Client:
         settings = self._settings
         client = paho.Client(
             CallbackAPIVersion.VERSION2,
@@ -87,10 +93,12 @@ class PahoBroker:
             protocol=version,
             transport="websockets" if self._endpoint.websocket else "tcp",
             reconnect_on_failure=False,
+            manual_ack=True,  # what comes down is confirmed when it is dealt with, not when it is here
         )
         client.connect_timeout = settings.connect_timeout
         client.max_inflight_messages_set(0)  # delivery bounds what is in flight
-        client.will_set(*will, qos=1, retain=True)
+        if will is not None:
+            client.will_set(will.topic, will.payload, will.qos, will.retain)
         if self._endpoint.websocket:
             client.ws_set_options(path=self._endpoint.path)
         if settings.username is not None:
@@ -140,6 +148,7 @@ class PahoLink:
         self._answer: queue.SimpleQueue[ReasonCode | str] = queue.SimpleQueue()
         self._ended = threading.Event()
         self.window = _MOST_WINDOW
+        self.most_bytes = _MOST_PACKET
         client.on_connect = self._on_connect
         client.on_disconnect = self._on_disconnect
         client.on_publish = self._on_publish
@@ -152,6 +161,7 @@ class PahoLink:
         if self._version == MQTTProtocolVersion.MQTTv5:
             properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
             properties.MaximumPacketSize = _MOST_INBOUND
+            properties.ReceiveMaximum = _MOST_UNTAKEN
             self._client.connect(host, port, keepalive, clean_start=True, properties=properties)
             # Some brokers of 3.1.1 (amqtt) neither answer nor hang up: a wait in proportion to the network's
             # own delay tells them from a slow one.
@@ -172,12 +182,17 @@ class PahoLink:
         if answer.is_failure:
             raise _ConnectRefused(str(answer))
 
-    def publish(self, topic: str, payload: bytes, retain: bool = False) -> int:
+    def publish(self, publication: Publication) -> int:
         """See `Link`."""
-        info = self._client.publish(topic, payload, qos=1, retain=retain)
+        info = self._client.publish(publication.topic, publication.payload, publication.qos, publication.retain)
         if info.rc != MQTTErrorCode.MQTT_ERR_SUCCESS:
             raise TryAgain(f"the connection broke while sending ({paho.error_string(info.rc)})")
         return info.mid
+
+    def taken(self, arrived: Arrived) -> None:
+        """See `Link`."""
+        if arrived.token:
+            self._client.ack(arrived.token, 1)
 
     def subscribe(self, topics: Sequence[str]) -> None:
         """See `Link`."""
@@ -210,6 +225,7 @@ class PahoLink:
 
     def _on_connect(self, client: Any, _data: Any, _flags: Any, code: ReasonCode, properties: Any) -> None:
         self.window = getattr(properties, "ReceiveMaximum", _MOST_WINDOW)
+        self.most_bytes = getattr(properties, "MaximumPacketSize", _MOST_PACKET)
         self._answer.put(code)
 
     def _on_disconnect(self, client: Any, _data: Any, _flags: Any, code: ReasonCode, _properties: Any) -> None:
@@ -220,17 +236,16 @@ class PahoLink:
         self._ended.set()
 
     def _on_publish(self, client: Any, _data: Any, mid: int, code: ReasonCode, _properties: Any) -> None:
-        self._put(Refused(mid, str(code)) if code.is_failure else Confirmed(mid))
+        self._put(Refused(mid, str(code), code.value in _FOR_GOOD) if code.is_failure else Confirmed(mid))
 
     def _on_message(self, client: Any, _data: Any, message: paho.MQTTMessage) -> None:
-        # One byte more than a request may have is enough to see that it is too long.
-        self._put(Arrived(message.topic, bytes(message.payload[: MOST_CONTROL_BYTES + 1]), message.retain))
+        # One byte more than a message may have is enough to see that it is too long.
+        payload = bytes(message.payload[: _MOST_PAYLOAD + 1])
+        self._put(Arrived(message.topic, payload, message.retain, message.mid if message.qos else 0))
 
     def _on_subscribe(self, client: Any, _data: Any, _mid: int, codes: list[ReasonCode], _properties: Any) -> None:
         if any(code.is_failure for code in codes):
-            _log.warning(
-                "the broker refuses our subscription to acks and replay (%s): check its access rules", codes[0]
-            )
+            _log.warning("the broker refuses one of our subscriptions (%s): check its access rules", codes)
 
     def _put(self, event: LinkEvent) -> None:
         self._events.put(event)

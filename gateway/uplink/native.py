@@ -14,6 +14,8 @@ Time = Annotated[str, msgspec.Meta(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d
 Number = Annotated[int, msgspec.Meta(ge=1)]
 # An acknowledgement or a replay request is tens of bytes; anything much larger is not one.
 MOST_CONTROL_BYTES = 1024
+# What the level above may send at once: a roster or a catalogue, and a signed command with its approvals.
+MOST_BYTES_DOWN = {"inbox": 64 * 1024, "commands": 16 * 1024}
 
 
 class WireReading(msgspec.Struct, frozen=True):

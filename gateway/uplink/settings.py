@@ -56,6 +56,8 @@ class UplinkSettings(msgspec.Struct, frozen=True, kw_only=True):
     site: str
     gateway: str
     url: str
+    format: str = "gewu"
+    encoding: str = "json"
     acks: bool = False
     ca: Path | None = None
     cert: Path | None = None

@@ -9,10 +9,13 @@ from typing import Any, Protocol
 
 from gateway import __version__
 from gateway.clock import Clock
-from gateway.uplink.delivery import Delivery, Store, UplinkStatus
+from gateway.uplink.delivery import Delivery
+from gateway.uplink.formats import format_of
 from gateway.uplink.link import Broker
 from gateway.uplink.mqtt import PahoBroker
 from gateway.uplink.settings import UplinkSettings
+from gateway.uplink.status import UplinkStatus
+from gateway.uplink.store import Store
 
 _log = logging.getLogger(__name__)
 _GOODBYE_S = 1.0
@@ -23,6 +26,8 @@ class Configured(Protocol):
 
     name: str
     url: str
+    format: str
+    encoding: str
     acks: bool
     ca: Path | None
     cert: Path | None
@@ -45,6 +50,8 @@ def settings_of(uplink: Configured, gateway: Identity) -> UplinkSettings:
         site=gateway.site,
         gateway=gateway.id,
         url=uplink.url,
+        format=uplink.format,
+        encoding=uplink.encoding,
         acks=uplink.acks,
         ca=uplink.ca,
         cert=uplink.cert,
@@ -102,7 +109,7 @@ class Uplink:
             store,
             broker or PahoBroker(settings),
             clock,
-            version=__version__,
+            format_of(settings, clock, __version__, store),
             health=health,
             chance=random.random,
             wake=self._wake.set,

@@ -1,0 +1,19 @@
+"""Which wire format an uplink speaks: the one place that knows them all. It does no input or output."""
+
+from gateway.clock import Clock
+from gateway.errors import ConfigurationError
+from gateway.uplink.format import Format
+from gateway.uplink.native_format import NativeFormat
+from gateway.uplink.settings import UplinkSettings
+from gateway.uplink.store import Notes
+
+
+def format_of(settings: UplinkSettings, clock: Clock, version: str, notes: Notes) -> Format:
+    """The format that `settings.format` names, for the life of one uplink; `notes` outlive a restart.
+
+    Raises ConfigurationError for a name that this release does not know.
+    """
+    match settings.format:
+        case "gewu":
+            return NativeFormat(settings, clock, version)
+    raise ConfigurationError(f"Uplink {settings.name}: there is no format {settings.format!r}.")
