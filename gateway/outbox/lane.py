@@ -133,7 +133,7 @@ class Lane:
             number(Span(READINGS, run[0].n, run[-1].n), run[0].boot, tuple(row.record for row in run))
             start = run[-1].n + 1
         connection.executemany(
-            "INSERT INTO message VALUES (?, ?, ?, ?, ?, ?, 0)",
+            "INSERT INTO message (uplink, seq, stream, first, last, sent, delivered) VALUES (?, ?, ?, ?, ?, ?, 0)",
             [(self.id, message.seq, *span, sent) for message, span in made],
         )
         return made
@@ -286,7 +286,8 @@ def attach(connection: sqlite3.Connection, names: list[str], now_ms: int) -> dic
         connection.execute("UPDATE uplink SET active = 1 WHERE name = ? AND active = 0", (name,))
         ids[name] = connection.execute("SELECT id FROM uplink WHERE name = ?", (name,)).fetchone()[0]
         connection.executemany(
-            "INSERT OR IGNORE INTO progress VALUES (?, ?, 1)", [(ids[name], stream) for stream in NAMES]
+            "INSERT OR IGNORE INTO progress (uplink, stream, done) VALUES (?, ?, 1)",
+            [(ids[name], stream) for stream in NAMES],
         )
         if name not in before:
             _catch_up(connection, Lane(connection, ids[name], acks=False, max_delay=0.0, now=0.0), now_ms)

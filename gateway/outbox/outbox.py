@@ -15,7 +15,7 @@ from typing import Protocol
 from gateway.clock import Clock
 from gateway.errors import StoreError
 from gateway.intervals import Intervals
-from gateway.outbox import database, rows, stats
+from gateway.outbox import database, facts, rows, stats
 from gateway.outbox.database import Connect
 from gateway.outbox.lane import MOST_READINGS, Lane, Pruned, Route, attach, forget_records
 from gateway.outbox.rows import EVENTS, GAPS, NUMBERED, READINGS
@@ -162,6 +162,58 @@ class Outbox:
                 self._commit()
             if now >= self._prune_at:
                 self._prune(now)
+
+    # --- small facts ----------------------------------------------------------------------------------
+
+    def note(self, key: str) -> bytes | None:
+        """The value noted under `key`, None when there is none. Raises StoreError."""
+        with self._lock, self._reading() as connection:
+            return facts.note(connection, key)
+
+    def notes(self, prefix: str) -> dict[str, bytes]:
+        """Every note whose key begins with `prefix`. Raises StoreError."""
+        with self._lock, self._reading() as connection:
+            return facts.notes(connection, prefix)
+
+    def set_note(self, key: str, value: bytes | None) -> None:
+        """Commit a note (None forgets it) before returning. Raises StoreError with nothing changed."""
+        with self._lock, self._transaction() as connection:
+            facts.set_note(connection, key, value)
+
+    def append_audit(self, body: bytes) -> int:
+        """Commit an entry of the hash-chained audit and return its number. Raises StoreError with nothing changed."""
+        with self._lock, self._transaction() as connection:
+            return facts.append(connection, self._clock.wall_ms(), body)
+
+    def audit(self, first: int = 1) -> Iterator[facts.Entry]:
+        """The entries of the audit from number `first` on, never holding up others long. Raises StoreError."""
+        while batch := self._entries(first):
+            yield from batch
+            first = batch[-1].n + 1
+
+    def _entries(self, first: int) -> list[facts.Entry]:
+        with self._lock, self._reading() as connection:
+            return facts.entries(connection, first, 500)
+
+    def put_command(self, id: str, body: bytes) -> None:
+        """Commit what became of a command, in place of what was kept of it before. Raises StoreError."""
+        with self._lock, self._transaction() as connection:
+            facts.put_command(connection, id, self._clock.wall_ms(), body)
+
+    def command(self, id: str) -> bytes | None:
+        """What is kept of the command `id`, None when nothing is. Raises StoreError."""
+        with self._lock, self._reading() as connection:
+            return facts.command(connection, id)
+
+    def commands(self) -> list[tuple[str, bytes]]:
+        """Every command kept, oldest first. Raises StoreError."""
+        with self._lock, self._reading() as connection:
+            return list(facts.commands(connection))
+
+    def forget_commands(self, before_ms: int) -> int:
+        """Forget the commands put before `before_ms` (Unix milliseconds); returns how many. Raises StoreError."""
+        with self._lock, self._transaction() as connection:
+            return facts.forget_commands(connection, before_ms)
 
     # --- sending --------------------------------------------------------------------------------------
 

@@ -236,16 +236,6 @@ def test_a_damaged_file_is_set_aside(tmp_path: Path) -> None:
     assert again.stats().accepted == 0
 
 
-def test_a_newer_schema_is_refused(tmp_path: Path) -> None:
-    """An older program must not touch what it does not know, and says what to do."""
-    opened(tmp_path, FakeClock()).close()
-    with sqlite3.connect(tmp_path / "outbox.db") as other:
-        other.execute("PRAGMA user_version=99")
-    other.close()
-    with pytest.raises(StoreError, match="newer gewu"):
-        opened(tmp_path, FakeClock())
-
-
 def test_one_writer_only(tmp_path: Path) -> None:
     """A second outbox on the same folder is refused with a sentence."""
     first = opened(tmp_path, FakeClock())
@@ -280,30 +270,3 @@ def test_several_uplinks_have_their_own_numbers(tmp_path: Path) -> None:
     again.close()
     without = opened(tmp_path, FakeClock(), both[1])
     assert without.undelivered("b") == [2]
-
-
-@pytest.mark.parametrize("fail_at", range(12))
-def test_the_first_migration_is_all_or_nothing(tmp_path: Path, fail_at: int) -> None:
-    """Stopped at any statement, the next start finds nothing done and does it all."""
-
-    class Stopping(sqlite3.Connection):
-        count = 0
-
-        def execute(self, sql: str, *rest: object) -> sqlite3.Cursor:
-            if sql.startswith(("CREATE", "INSERT", "PRAGMA user_version=", "--")):
-                Stopping.count += 1
-                if Stopping.count > fail_at:
-                    raise KeyboardInterrupt
-            return super().execute(sql, *rest)  # type: ignore[arg-type]
-
-    with pytest.raises(KeyboardInterrupt):
-        Outbox(
-            tmp_path,
-            FakeClock(),
-            [],
-            connect=lambda path: sqlite3.connect(path, isolation_level=None, factory=Stopping),
-        )
-    outbox = opened(tmp_path, FakeClock())
-    _fill(outbox, 1)
-    assert outbox.stats().accepted == 1
-    outbox.close()
