@@ -3,6 +3,7 @@
 It works on the raw tables and not on the model, so that one wrong key does not hide the next mistake.
 """
 
+import difflib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ def sentences(raw: Row, folder: Path) -> list[str]:
         found += _doubles(section, rows(raw, section), "id" if section == "camera" else "name")
     for index, uplink in rows(raw, "uplink"):
         found += _uplink(f"uplink[{index}]", uplink, folder)
+        found += _filter(f"uplink[{index}].filter", uplink.get("filter"), raw)
     return found
 
 
@@ -98,3 +100,18 @@ def _uplink(where: str, uplink: Row, folder: Path) -> Iterator[str]:
     for one, other in (("cert", "key"), ("key", "cert"), ("password_file", "username")):
         if one in uplink and other not in uplink:
             yield f"{where}.{one} needs {where}.{other} beside it."
+    fallback = uplink.get("fallback")
+    if isinstance(fallback, dict) and not ({"url", "source"} & fallback.keys()):
+        yield f"{where}.fallback needs {where}.fallback.url or {where}.fallback.source; else it is the first way again."
+
+
+def _filter(where: str, chosen: object, raw: Row) -> Iterator[str]:
+    """A device that is not there would let nothing through, silently."""
+    wanted = chosen.get("devices") if isinstance(chosen, dict) else None
+    known = [row.get("id") for _, bus in rows(raw, "bus") for _, row in rows(bus, "device")]
+    ids = [name for name in known if isinstance(name, str)]
+    for index, name in enumerate(wanted if isinstance(wanted, list) else []):
+        if isinstance(name, str) and name not in ids:
+            near = difflib.get_close_matches(name, ids, n=1, cutoff=0.0)
+            hint = f'the nearest is "{near[0]}"' if near else "there are no devices in this configuration"
+            yield f'{where}.devices[{index}] is "{name}", which is no device of this configuration; {hint}.'
