@@ -23,6 +23,7 @@ from gateway.config import Config, notices
 from gateway.control import ControlServer
 from gateway.errors import ConfigurationError, StoreError
 from gateway.outbox import Outbox
+from gateway.presence import Presence
 from gateway.uplink import Uplink
 
 _log = logging.getLogger(__name__)
@@ -44,7 +45,10 @@ class Agent:
         data_dir = config.gateway.data_dir
         self._lock = _lock_folder(data_dir)
         self.outbox = Outbox(data_dir, clock, config.uplink, config.store)
-        self.uplinks = [Uplink(uplink, config.gateway, self.outbox, clock, self.health) for uplink in config.uplink]
+        present = Presence(config.bus, lambda: [bus.status() for bus in self.buses], self.outbox)
+        self.uplinks = [
+            Uplink(uplink, config.gateway, self.outbox, clock, self.health, present) for uplink in config.uplink
+        ]
         self.buses: list[BusPoller | BoardListener] = [
             BoardListener(bus, clock, self.outbox) if bus.protocol == "jsonl" else BusPoller(bus, clock, self.outbox)
             for bus in config.bus

@@ -4,16 +4,19 @@ from gateway.clock import Clock
 from gateway.errors import ConfigurationError
 from gateway.uplink.format import Format
 from gateway.uplink.native_format import NativeFormat
+from gateway.uplink.present import Present
 from gateway.uplink.settings import UplinkSettings
-from gateway.uplink.store import Notes
+from gateway.uplink.sparkplug import SparkplugFormat
 
 
-def format_of(settings: UplinkSettings, clock: Clock, version: str, notes: Notes) -> Format:
-    """The format that `settings.format` names, for the life of one uplink; `notes` outlive a restart.
+def format_of(settings: UplinkSettings, clock: Clock, version: str, present: Present) -> Format:
+    """The format that `settings.format` names, for the life of one uplink.
 
     Raises ConfigurationError for a name that this release does not know.
     """
     match settings.format:
         case "gewu":
             return NativeFormat(settings, clock, version)
+        case "sparkplug":
+            return SparkplugFormat(settings, clock, present, version)
     raise ConfigurationError(f"Uplink {settings.name}: there is no format {settings.format!r}.")

@@ -58,6 +58,9 @@ class UplinkSettings(msgspec.Struct, frozen=True, kw_only=True):
     url: str
     format: str = "gewu"
     encoding: str = "json"
+    max_delay: float = 2.0  # seconds that a reading may wait to share a message
+    language: str = "zh"  # of names that people read: zh or en
+    primary_host: str | None = None  # Sparkplug: the host without which nothing is sent
     acks: bool = False
     ca: Path | None = None
     cert: Path | None = None

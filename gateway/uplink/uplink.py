@@ -13,6 +13,7 @@ from gateway.uplink.delivery import Delivery
 from gateway.uplink.formats import format_of
 from gateway.uplink.link import Broker
 from gateway.uplink.mqtt import PahoBroker
+from gateway.uplink.present import NoDevices, Present
 from gateway.uplink.settings import UplinkSettings
 from gateway.uplink.status import UplinkStatus
 from gateway.uplink.store import Store
@@ -28,6 +29,9 @@ class Configured(Protocol):
     url: str
     format: str
     encoding: str
+    max_delay: float
+    language: str
+    primary_host: str | None
     acks: bool
     ca: Path | None
     cert: Path | None
@@ -52,6 +56,9 @@ def settings_of(uplink: Configured, gateway: Identity) -> UplinkSettings:
         url=uplink.url,
         format=uplink.format,
         encoding=uplink.encoding,
+        max_delay=uplink.max_delay,
+        language=uplink.language,
+        primary_host=uplink.primary_host,
         acks=uplink.acks,
         ca=uplink.ca,
         cert=uplink.cert,
@@ -74,8 +81,9 @@ class Uplink:
         store: Store,
         clock: Clock,
         health: Callable[[], dict[str, Any]],
+        present: Present,
     ) -> None:
-        self._set_up(settings_of(uplink, gateway), store, clock, health)
+        self._set_up(settings_of(uplink, gateway), store, clock, health, present=present)
 
     @classmethod
     def of(
@@ -85,10 +93,11 @@ class Uplink:
         clock: Clock,
         health: Callable[[], dict[str, Any]],
         broker: Broker | None = None,
+        present: Present | None = None,
     ) -> "Uplink":
         """An uplink from its complete settings, and over another broker than paho's where one is handed in."""
         uplink = cls.__new__(cls)
-        uplink._set_up(settings, store, clock, health, broker)
+        uplink._set_up(settings, store, clock, health, broker, present)
         return uplink
 
     def _set_up(
@@ -98,6 +107,7 @@ class Uplink:
         clock: Clock,
         health: Callable[[], dict[str, Any]],
         broker: Broker | None = None,
+        present: Present | None = None,
     ) -> None:
         self.name = settings.name
         self._clock = clock
@@ -109,7 +119,7 @@ class Uplink:
             store,
             broker or PahoBroker(settings),
             clock,
-            format_of(settings, clock, __version__, store),
+            format_of(settings, clock, __version__, present or NoDevices(store)),
             health=health,
             chance=random.random,
             wake=self._wake.set,
