@@ -16,6 +16,7 @@ from gateway.tomlfile import rows
 Row = dict[str, Any]
 _TLS = ("ca", "cert", "key")
 _FILES = (*_TLS, "password_file")
+COMMAND_FILES = ("keys", "device_keys")
 
 
 def sentences(raw: Row, folder: Path) -> list[str]:
@@ -26,7 +27,17 @@ def sentences(raw: Row, folder: Path) -> list[str]:
     for index, uplink in rows(raw, "uplink"):
         found += _uplink(f"uplink[{index}]", uplink, folder)
         found += _filter(f"uplink[{index}].filter", uplink.get("filter"), raw)
+    found += _commands(raw.get("commands"), folder)
     return found
+
+
+def _commands(table: object, folder: Path) -> Iterator[str]:
+    if not isinstance(table, dict):
+        return
+    for key in COMMAND_FILES:
+        name = table.get(key)
+        if isinstance(name, str) and not (folder / name).is_file():
+            yield f'commands.{key} is "{name}", but there is no file {folder / name}.'
 
 
 def _doubles(section: str, tables: list[tuple[int, Row]], key: str) -> Iterator[str]:

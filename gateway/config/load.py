@@ -5,6 +5,7 @@ from typing import Any
 
 from gateway import tomlfile
 from gateway.config import checks
+from gateway.config.checks import COMMAND_FILES
 from gateway.config.model import Config
 from gateway.errors import ConfigurationError
 from gateway.profile import load as load_profile
@@ -65,6 +66,10 @@ def _absolute(raw: dict[str, Any], folder: Path) -> None:
     gateway = raw["gateway"]
     if "data_dir" in gateway:
         gateway["data_dir"] = str(folder / gateway["data_dir"])
+    commands = raw.get("commands", {})
+    for key in COMMAND_FILES:
+        if key in commands:
+            commands[key] = str(folder / commands[key])
     for _, uplink in tomlfile.rows(raw, "uplink"):
         for key in _FILES:
             if key in uplink:

@@ -10,12 +10,14 @@ from pydantic import Field
 
 from gateway.config.bus_tables import BAUDS, Bus, Device
 from gateway.config.camera_tables import Camera, Patrol
+from gateway.config.command_tables import Commands
 from gateway.config.keys import Id
+from gateway.config.metric_tables import Metrics
 from gateway.config.store_tables import Store
 from gateway.config.uplink_tables import Uplink
 from gateway.tomlfile import Section
 
-__all__ = ["BAUDS", "Bus", "Camera", "Config", "Device", "Gateway", "Patrol", "Store", "Uplink"]
+__all__ = ["BAUDS", "Bus", "Camera", "Commands", "Config", "Device", "Gateway", "Metrics", "Patrol", "Store", "Uplink"]
 
 GatewayId = Annotated[str, Field(pattern=r"^[a-z0-9-]+$", max_length=63)]
 
@@ -39,3 +41,5 @@ class Config(Section):
     patrol: list[Patrol] = Field([], description="the patrols, as tables [[patrol]]")
     uplink: list[Uplink] = Field([], description="the uplinks, as tables [[uplink]]")
     store: Store = Field(default_factory=lambda: Store.model_validate({}), description="the table [store]")
+    commands: Commands | None = Field(None, description="the table [commands]")
+    metrics: Metrics = Field(default_factory=lambda: Metrics.model_validate({}), description="the table [metrics]")

@@ -1,11 +1,11 @@
-"""Looking into the outbox of a gateway that does not run: read-only, for `gewu outbox stats` and `export`."""
+"""Looking into the outbox of a gateway that does not run: read-only, for `gewu outbox` and `gewu audit`."""
 
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
 from gateway.errors import StoreError
-from gateway.outbox import rows
+from gateway.outbox import facts, rows
 from gateway.outbox.database import FILE_NAME, open_for_reading, sentence
 from gateway.outbox.lane import Lane
 from gateway.outbox.stats import Stats, measure
@@ -32,6 +32,24 @@ def export_at_rest(folder: Path) -> Iterator[bytes] | None:
     """Every kept record as a JSON line; None when there is no outbox. Raises StoreError."""
     connection = open_for_reading(folder)
     return None if connection is None else _lines(connection, folder)
+
+
+def audit_at_rest(folder: Path) -> Iterator[facts.Entry] | None:
+    """Every entry of the audit; None when there is no outbox. Raises StoreError."""
+    connection = open_for_reading(folder)
+    return None if connection is None else _entries(connection, folder)
+
+
+def _entries(connection: sqlite3.Connection, folder: Path) -> Iterator[facts.Entry]:
+    first = 1
+    try:
+        while batch := facts.entries(connection, first, _BATCH):
+            yield from batch
+            first = batch[-1].n + 1
+    except sqlite3.Error as error:
+        raise StoreError(sentence(folder / FILE_NAME, error)) from error
+    finally:
+        connection.close()
 
 
 def _lines(connection: sqlite3.Connection, folder: Path) -> Iterator[bytes]:
