@@ -29,7 +29,10 @@ class WireReading(msgspec.Struct, frozen=True):
 
 
 class Readings(msgspec.Struct, frozen=True):
-    """`.../readings`: `first` is the number of the first reading, the others follow it."""
+    """`.../readings`: `first` is the number of the first reading, the others follow it.
+
+    With a filter numbers jump inside a message too: then `filtered` is true, and `last` the last one looked at.
+    """
 
     seq: Number
     epoch: str
@@ -37,6 +40,8 @@ class Readings(msgspec.Struct, frozen=True):
     sent: Time
     first: Number
     readings: list[WireReading]
+    filtered: Literal[True] | msgspec.UnsetType = msgspec.UNSET
+    last: Number | msgspec.UnsetType = msgspec.UNSET
 
 
 class Evidence(msgspec.Struct, frozen=True):
@@ -63,6 +68,7 @@ class WireEvent(msgspec.Struct, frozen=True):
     cleared: Time | None
     values: dict[str, Value]
     evidence: list[Evidence] = []
+    filtered: Literal[True] | msgspec.UnsetType = msgspec.UNSET
 
 
 class WireCase(msgspec.Struct, frozen=True):
@@ -89,6 +95,17 @@ class WireGap(msgspec.Struct, frozen=True, rename={"start": "from", "end": "to"}
     reason: str
 
 
+class WireCorrection(msgspec.Struct, frozen=True, rename={"start": "from", "end": "to"}):
+    """`.../corrections`: readings of `boot` with an untrusted time of `from` to `to` were made `offset_ms` later."""
+
+    seq: Number
+    epoch: str
+    boot: str
+    offset_ms: int
+    start: Time
+    end: Time
+
+
 class Status(msgspec.Struct, frozen=True):
     """`.../status`, retained. In the last will `since` is when the connection that broke was begun."""
 
@@ -113,8 +130,14 @@ class Replay(msgspec.Struct, frozen=True, rename={"first": "from", "last": "to"}
     last: Annotated[int, msgspec.Meta(ge=1, le=2**53)]
 
 
-Numbered = Readings | WireEvent | WireCase | WireGap
-_NUMBERED: dict[str, type[Numbered]] = {"readings": Readings, "events": WireEvent, "cases": WireCase, "gaps": WireGap}
+Numbered = Readings | WireEvent | WireCase | WireGap | WireCorrection
+_NUMBERED: dict[str, type[Numbered]] = {
+    "readings": Readings,
+    "events": WireEvent,
+    "cases": WireCase,
+    "gaps": WireGap,
+    "corrections": WireCorrection,
+}
 _SCHEMAS: dict[str, type[msgspec.Struct]] = {**_NUMBERED, "status": Status, "acks": Ack, "replay": Replay}
 T = TypeVar("T", Ack, Replay)
 _encode = msgspec.json.Encoder().encode
@@ -237,6 +260,7 @@ _MARKS: tuple[tuple[str, frozenset[str]], ...] = (
     ("events", frozenset({"seq", "raised"})),
     ("cases", frozenset({"seq", "transition"})),
     ("gaps", frozenset({"seq", "stream"})),
+    ("corrections", frozenset({"seq", "offset_ms"})),
     ("status", frozenset({"state", "since"})),
     ("replay", frozenset({"epoch", "from", "to"})),
     ("acks", frozenset({"epoch", "seq"})),
