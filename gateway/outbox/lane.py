@@ -164,15 +164,15 @@ class Lane:
         records = tuple(row.record for row in kept)
         return Message(epoch=epoch, seq=seq, sent=sent, boot=kept[0].boot, first=first, records=records)  # type: ignore[arg-type]
 
-    def void(self, connection: sqlite3.Connection, seq: int, now_ms: int) -> None:
-        """A message that cannot be rebuilt is given up: its number and its records are announced as gaps."""
+    def void(self, connection: sqlite3.Connection, seq: int, now_ms: int, reason: str = "no longer readable") -> None:
+        """A message that nobody will get is given up: its number and its records are announced as gaps."""
         stream, first, last = connection.execute(
             "SELECT stream, first, last FROM message WHERE uplink = ? AND seq = ?", (self.id, seq)
         ).fetchone()
         connection.execute("UPDATE message SET delivered = 1 WHERE uplink = ? AND seq = ?", (self.id, seq))
-        self.announce(connection, "messages", seq, seq, now_ms, "no longer readable")
+        self.announce(connection, "messages", seq, seq, now_ms, reason)
         if stream in NUMBERED:
-            self.announce(connection, NAMES[stream], first, last, now_ms, "no longer readable")
+            self.announce(connection, NAMES[stream], first, last, now_ms, reason)
 
     def announce(
         self, connection: sqlite3.Connection, stream: str, first: int, last: int, now_ms: int, reason: str

@@ -272,6 +272,17 @@ class Outbox:
             lane.deliver(set(seqs))
             lane.settle(self._clock.monotonic())
 
+    def set_aside(self, uplink: str, seq: int, reason: str) -> None:
+        """Give up a message that its receiver's broker will never take: gaps announce it. Raises StoreError."""
+        with self._lock:
+            lane = self._lanes[uplink]
+            if seq not in lane.undelivered:
+                return
+            with self._transaction() as connection:
+                lane.void(connection, seq, self._clock.wall_ms(), reason)
+            lane.deliver({seq})
+        self._wake()
+
     def acknowledge(self, uplink: str, epoch: str, upto: int) -> int | None:
         """The receiver has everything up to `upto`; returns how many messages that settles.
 

@@ -1,13 +1,17 @@
 """A broker without a network: it can lose confirmations, forget, refuse, and end the connection."""
 
 from collections.abc import Callable, Sequence
+from datetime import datetime
 
 from gateway.errors import TryAgain
 from gateway.uplink.link import Arrived, Confirmed, LinkEvent, Lost, Publication
+from gateway.uplink.ways import OneWay
 
 
 class FakeLink:
     """See `gateway.uplink.link.Link`."""
+
+    ends: datetime | None = None
 
     def __init__(self, broker: "FakeBroker") -> None:
         self._broker = broker
@@ -56,7 +60,7 @@ class FakeLink:
         self.events.append(Lost(why))
 
 
-class FakeBroker:
+class FakeBroker(OneWay):
     """See `gateway.uplink.link.Broker`. `published` is everything, in order, over every connection."""
 
     def __init__(self, window: int = 65535) -> None:

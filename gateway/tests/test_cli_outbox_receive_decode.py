@@ -8,10 +8,12 @@ from typing import Any
 
 import pytest
 
+from gateway.clock import SystemClock
 from gateway.records import Message, rfc3339
 from gateway.tests.fake_clock import FakeClock
 from gateway.tests.outbox_samples import Route, event, opened, reading
 from gateway.uplink import UplinkSettings, native
+from gateway.uplink.link import Publication
 from gateway.uplink.mqtt import PahoBroker
 from hil_tests.brokers import Mosquitto
 
@@ -76,14 +78,14 @@ def _receive(broker: Mosquitto, folder: Path, *, lose: int | None) -> tuple[int,
     with subprocess.Popen([*command, "--for", "3"], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as receiver:
         assert receiver.stderr is not None
         assert receiver.stderr.readline().startswith(b"gewu: Connected")
-        link = PahoBroker(UplinkSettings(name="u", site="test", gateway="g1", url=broker.url)).connect(
-            ("gewu/test/g1/status", native.encode_status("offline", 0, "1", "b")), lambda: None
+        link = PahoBroker(UplinkSettings(name="u", site="test", gateway="g1", url=broker.url), SystemClock()).connect(
+            Publication("gewu/test/g1/status", native.encode_status("offline", 0, "1", "b"), retain=True), lambda: None
         )
         for seq in range(1, 11):
             if seq != lose:
                 records = (reading(seq),)
                 kind, payload = native.encode(Message(epoch="e", seq=seq, sent=0, boot="b", first=seq, records=records))
-                link.publish(native.topic("test", "g1", kind), payload)
+                link.publish(Publication(native.topic("test", "g1", kind), payload))
         out, _ = receiver.communicate(timeout=60)
         link.close()
     return receiver.returncode, json.loads(out)

@@ -14,6 +14,7 @@ from gateway.tests.outbox_samples import Route, event, opened, reading
 from gateway.uplink import native
 from gateway.uplink.delivery import Delivery
 from gateway.uplink.formats import format_of
+from gateway.uplink.present import NoDevices
 from gateway.uplink.settings import UplinkSettings
 
 _WINDOW, _RESERVED = 6, 2
@@ -33,7 +34,7 @@ class _Bench:
             name="county", site="s", gateway="g", url="mqtt://b:1883", acks=acks, window=_WINDOW, reserved=_RESERVED
         )
         self.delivery = Delivery(
-            settings, self.outbox, self.broker, self.clock, format_of(settings, self.clock, "1", self.outbox),
+            settings, self.outbox, self.broker, self.clock, format_of(settings, self.clock, "1", NoDevices(self.outbox)),
             health=lambda: {"disk": {}}, chance=lambda: 0.5, wake=lambda: None,
         )  # fmt: skip
 

@@ -6,31 +6,35 @@ message looks like on the wire is the format's business.
 """
 
 import logging
+from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from gateway import points
 from gateway.clock import Clock
 from gateway.errors import StoreError, TryAgain
-from gateway.records import Message, Reading
 from gateway.uplink.backoff import Backoff
+from gateway.uplink.budget import Budget
+from gateway.uplink.bulletin import Bulletin
 from gateway.uplink.complaints import Complaints
 from gateway.uplink.flight import Flight
 from gateway.uplink.format import Format, Say
-from gateway.uplink.hearing import Hearing
+from gateway.uplink.hearing import Hand, Hearing
 from gateway.uplink.link import Arrived, Broker, Confirmed, Link, Lost, Publication, Refused
 from gateway.uplink.patience import Patience
+from gateway.uplink.sender import Sender
 from gateway.uplink.settings import UplinkSettings
+from gateway.uplink.stall import Stall
 from gateway.uplink.status import Counts, UplinkStatus
 from gateway.uplink.store import Store
+from gateway.uplink.upkeep import Upkeep
 
 _log = logging.getLogger(__name__)
 
 HEALTH_EVERY_S = 60.0
 _STORE_PAUSE_S = 1.0
 _LONGEST_WAIT_S = 30.0
-# With acks and no receiver, readings stop at settings.unacknowledged; events may go on to other listeners.
-_EVENTS_BEYOND = 256
+_MOST_SAYINGS = 256
 
 
 class Delivery:
@@ -56,44 +60,77 @@ class Delivery:
         self._format = form
         self._health = health
         self._wake = wake
-        self._backoff = Backoff(chance)
+        self._backoff = Backoff(chance, settings.waits)
         self._flight = Flight()
         self._patience = Patience(settings.ack_timeout)
+        self._stall = Stall(settings.keepalive)
         self._complaints = Complaints()
         self._counts = Counts()
+        note = f"uplink.{self._name}.month"
+        self._budget = Budget(
+            settings.max_bytes_per_second,
+            settings.max_bytes_per_month,
+            lambda: store.note(note),
+            lambda value: store.set_note(note, value),
+        )
+        bulletin = Bulletin(self._name, store, clock)
+        self._upkeep = Upkeep(settings, clock, self._budget, bulletin)
         self._hearing = Hearing(settings, store, form, self._flight, self._patience, self._counts)
+        self._sender = Sender(settings, store, form, self._flight, self._budget, bulletin, self._counts)
+        self._sayings: deque[Publication] = deque(maxlen=_MOST_SAYINGS)
         self._link: Link | None = None
         self._retry_at = 0.0
         self._health_at = 0.0
-        self._connected_at = 0
         self._trouble: str | None = None
 
     # --- what its thread calls ------------------------------------------------------------------------
 
     def step(self) -> float:
         """Do what can be done now; returns the seconds after which to call again, if nothing wakes it before."""
-        now = self._clock.monotonic()
-        if self._link is None and now < self._retry_at:
-            return self._retry_at - now
         try:
-            link = self._link or self._connect()
-            if link is None or not self._hear(link):
-                return max(0.0, self._retry_at - self._clock.monotonic())
-            self._say(link, self._hearing.due(now))
-            self._again_if_silent()
-            self._fill(link)
-            self._report(link)
+            self._upkeep.look(self._link)
+            return self._step(self._clock.monotonic())
         except TryAgain as error:
             self._lose(str(error))
-            return max(0.0, self._retry_at - self._clock.monotonic())
+            return self._until_retry()
         except StoreError as error:
             self._complain(str(error))
             return _STORE_PAUSE_S
-        return self._idle()
+
+    def _step(self, now: float) -> float:
+        if self._link is None and now < self._retry_at:
+            return self._until_retry()
+        link = self._link or self._connect()
+        if link is None or not self._hear(link):
+            return self._until_retry()
+        self._answer(link, self._hearing.due(now))
+        self._speak(link)
+        self._again_if_silent()
+        if not self._hearing.held:
+            self._sender.fill(link, now)
+        self._stall.look(bool(self._flight), now)
+        self._report(link)
+        return self._idle(link)
+
+    def hand(self, kind: str, to: Hand) -> None:
+        """Hand what comes down as `kind` (`inbox`, `commands`) to `to`, in this uplink's thread."""
+        self._hearing.hands[kind] = to
+
+    def say(self, publication: Publication) -> None:
+        """Publish something outside the numbering, at QoS 1, now or when there is a connection. From any thread.
+
+        The 256 latest wait in memory: a reply that is too old for them is too old for its asker.
+        """
+        self._sayings.append(publication)
+        self._wake()
+
+    def certificate_days(self) -> dict[str, float]:
+        """Days left of each certificate of this uplink: `ca`, `cert`, `broker`."""
+        return dict(self._upkeep.days_left)
 
     def idle(self) -> bool:
         """Nothing is on its way and nothing is about to be: a good moment to stop."""
-        busy = len(self._flight) or self._flight.again or self._store.due_in(self._name) is not None
+        busy = self._flight or self._flight.again or self._sayings or self._store.due_in(self._name) is not None
         return self._link is None or not busy
 
     def goodbye(self) -> int | None:
@@ -120,13 +157,19 @@ class Delivery:
         if self._link is not None:
             self._link.close()
             self._link = None
+        try:
+            self._budget.close()
+        except StoreError as error:
+            self._complain(str(error))  # counted a little too much from now on
 
     def status(self) -> UplinkStatus:
         counts = self._counts
         return UplinkStatus(
             name=self._name,
             connected=self._link is not None,
-            trouble=self._trouble,
+            trouble=self._trouble or ("The month's bytes are spent: only alarms go." if self._budget.spent() else None),
+            fallback=self._link is not None and self._broker.fallback,
+            month_bytes=self._budget.month_bytes,
             in_flight=len(self._flight),
             unconfirmed=len(self._store.undelivered(self._name)),
             sent=counts.sent,
@@ -142,23 +185,24 @@ class Delivery:
         try:
             link = self._broker.connect(self._format.will(), self._wake)
         except TryAgain as error:
-            self._retry_at = self._clock.monotonic() + self._backoff.failed(self._clock.monotonic())
             self._trouble = str(error)
             self._complain(str(error))
+            self._back_off()
             return None
+        now = self._clock.monotonic()
         self._link = link
         self._counts.connects += 1
-        self._connected_at = self._clock.wall_ms()
         self._trouble = None
         self._complaints.forget()
-        _log.info("uplink %s is connected to %s", self._name, self._settings.url)
+        way = " over its second way" if self._broker.fallback else ""
+        _log.info("uplink %s is connected to %s%s", self._name, self._settings.url, way)
+        self._upkeep.look_soon()
         self._hearing.begin()
         link.subscribe(self._format.topics())
-        for publication in self._format.opening():
-            link.publish(publication)
-        self._flight.begin(self._store.undelivered(self._name))
-        self._counts.sent_again += len(self._flight.again)
-        self._patience.begin(self._clock.monotonic())
+        self._publish(link, *self._format.opening())
+        self._sender.begin(self._clock.wall_ms())
+        self._patience.begin(now)
+        self._stall.begin(now)
         return link
 
     def _lose(self, why: str) -> None:
@@ -168,53 +212,88 @@ class Delivery:
         self._flight.clear()
         self._trouble = why
         self._complain(why)
-        self._retry_at = self._clock.monotonic() + self._backoff.failed(self._clock.monotonic())
+        self._back_off()
+
+    def _back_off(self) -> None:
+        now = self._clock.monotonic()
+        self._retry_at = now + self._backoff.failed(now)
+
+    def _until_retry(self) -> float:
+        return max(0.0, self._retry_at - self._clock.monotonic())
+
+    def _leave(self, link: Link, why: str) -> None:
+        """End the connection on purpose, with the format's last words, and make another one soon."""
+        self._publish(link, *self._format.closing())
+        self._lose(f"Uplink {self._name} begins a new connection: {why}.")
+
+    # --- hearing --------------------------------------------------------------------------------------
 
     def _hear(self, link: Link) -> bool:
         """Take in what the broker said; False when the link is gone."""
-        delivered = []
-        lost = None
+        delivered: list[int] = []
+        lost: str | None = None
         for event in link.take():
             match event:
                 case Confirmed(token):
-                    self._backoff.succeeded()
-                    seq = self._flight.confirm(token)
-                    if seq is not None:
-                        self._counts.confirmed += 1
-                        delivered.append(seq)
+                    delivered += self._confirm(token)
                 case Arrived():
                     self._receive(link, event)
-                case Refused(_, why):
-                    lost = f"Uplink {self._name}: the broker refuses what we publish ({why}): check its access rules."
+                case Refused(token, why, for_good):
+                    lost = self._refused(token, why, for_good) or lost
                 case Lost(why):
+                    self._was_it_us(event)
                     lost = f"Uplink {self._name}: {why}"
         if delivered:
             points.reach("confirm")
             if not self._settings.acks:
                 self._store.mark_delivered(self._name, delivered)
                 points.reach("mark")
-        if lost:
-            self._lose(lost)
-        elif self._hearing.leave:
+        if lost is None and self._broker.better():
+            self._leave(link, "the first way is open again")
+        elif lost is None and self._hearing.leave:
             self._leave(link, self._hearing.leave)
+        elif lost is not None:
+            self._lose(lost)
         return self._link is not None
 
-    def _leave(self, link: Link, why: str) -> None:
-        """End the connection on purpose, with the format's last words, and make another one soon."""
-        for publication in self._format.closing():
-            link.publish(publication)
-        self._lose(f"Uplink {self._name} begins a new connection: {why}.")
+    def _confirm(self, token: int) -> list[int]:
+        self._backoff.succeeded()
+        seq = self._flight.confirm(token)
+        if seq is None:
+            return []
+        self._stall.progress(self._clock.monotonic())
+        self._sender.confirmed()
+        self._counts.confirmed += 1
+        return [seq]
+
+    def _refused(self, token: int, why: str, for_good: bool) -> str | None:
+        """A message that this broker will never take is set aside; else the sentence with which the link ends."""
+        seq = self._flight.message_of(token)
+        if for_good and seq is not None:
+            self._complain(f"Uplink {self._name}: the broker will never take message {seq} ({why}): it is set aside.")
+            self._sender.set_aside(seq, f"the broker refuses it: {why}")
+            return None
+        return f"Uplink {self._name}: the broker refuses what we publish ({why}): check its access rules."
+
+    def _was_it_us(self, lost: Lost) -> None:
+        if lost.too_large:
+            self._sender.too_large()
+        else:
+            self._sender.lost(self._stall.quiet(self._clock.monotonic()), not lost.silent)
 
     def _receive(self, link: Link, arrived: Arrived) -> None:
         try:
-            self._say(link, self._hearing.take_in(arrived, self._clock.monotonic()))
+            self._answer(link, self._hearing.take_in(arrived, self._clock.monotonic()))
         except ValueError as error:
             self._refuse(f"a message on {arrived.topic}: {error}")
+        except StoreError as error:
+            # Not confirmed, so the broker delivers it again over the next connection.
+            raise TryAgain(f"Uplink {self._name} could not keep a message on {arrived.topic}: {error}") from error
         link.taken(arrived)
 
-    def _say(self, link: Link, answers: Sequence[Say]) -> None:
+    def _answer(self, link: Link, answers: Sequence[Say]) -> None:
         for publication, refused in answers:
-            link.publish(publication)
+            self._publish(link, publication)
             if refused:
                 self._refuse(refused)
 
@@ -224,49 +303,15 @@ class Delivery:
 
     # --- sending --------------------------------------------------------------------------------------
 
-    def _fill(self, link: Link) -> None:
-        """Events first, then what must go again, then the rest, as far as the window allows."""
-        if self._hearing.held:
-            return
-        window = max(1, min(self._settings.window, link.window))
-        again = self._flight.again
-        if again:
-            self._send_new(link, window, bulk_too=False)
-            while again and len(self._flight) < window - self._reserved(window):
-                message = self._store.message(self._name, again.popleft())
-                if message is not None:
-                    self._publish(link, message, again=True)
-        if not again:
-            self._send_new(link, window, bulk_too=True)
+    def _publish(self, link: Link, *publications: Publication) -> None:
+        for publication in publications:
+            self._budget.pay(publication)
+            link.publish(publication)
 
-    def _send_new(self, link: Link, window: int, bulk_too: bool) -> None:
-        room, bulk = self._room(window)
-        if room > 0:
-            for message in self._store.next_messages(self._name, room, bulk if bulk_too else 0):
-                self._publish(link, message, again=_made_at(message) < self._connected_at)
-
-    def _reserved(self, window: int) -> int:
-        return min(self._settings.reserved, window - 1)
-
-    def _room(self, window: int) -> tuple[int, int]:
-        """How many messages may go now, and how many of them may be other than events."""
-        room = window - len(self._flight)
-        bulk = room - self._reserved(window)
-        if self._settings.acks:
-            waiting = len(self._store.undelivered(self._name))
-            bulk = min(bulk, self._settings.unacknowledged - waiting)
-            room = min(room, self._settings.unacknowledged + _EVENTS_BEYOND - waiting)
-        return room, max(0, bulk)
-
-    def _publish(self, link: Link, message: Message, again: bool) -> None:
-        publications = self._format.encode(message, again)
-        points.reach("publish.before")
-        if publications:
-            self._flight.sent(message.seq, [link.publish(publication) for publication in publications])
-            self._counts.sent += 1
-        elif not self._settings.acks:
-            self._store.mark_delivered(self._name, [message.seq])  # this format has no word for it
-        points.reach("publish.after")
+    def _speak(self, link: Link) -> None:
+        while self._sayings:
+            self._publish(link, self._sayings[0])
+            self._sayings.popleft()
 
     def _again_if_silent(self) -> None:
         if not self._settings.acks or self._flight.again:
@@ -280,25 +325,20 @@ class Delivery:
         now = self._clock.monotonic()
         if now >= self._health_at:
             self._health_at = now + HEALTH_EVERY_S
-            publication: Publication | None = self._format.health(self._health())
+            publication = self._format.health(self._health())
             if publication is not None:
-                link.publish(publication)
+                self._publish(link, publication)
 
-    def _idle(self) -> float:
+    def _idle(self, link: Link) -> float:
         now = self._clock.monotonic()
         waits = [_LONGEST_WAIT_S, self._health_at - now]
-        if self._link is not None and self._room(min(self._settings.window, self._link.window))[1] > 0:
-            due = self._store.due_in(self._name)
-            waits += [] if due is None or self._hearing.held else [due]
+        due = None if self._hearing.held else self._sender.due_in(link, now)
+        waits += [] if due is None else [due]
+        if self._flight:
+            waits.append(self._stall.due_in(now))
         if self._settings.acks:
             waits.append(max(self._patience.due_in(now), 0.05))
         return max(0.0, min(waits))
 
     def _complain(self, sentence: str) -> None:
         self._complaints.say(sentence, self._clock.monotonic())
-
-
-def _made_at(message: Message) -> int:
-    """When the newest record of `message` was made, in Unix milliseconds."""
-    newest = message.records[-1]
-    return newest.at if isinstance(newest, Reading) else message.sent

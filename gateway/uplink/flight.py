@@ -19,6 +19,10 @@ class Flight:
     def __contains__(self, seq: object) -> bool:
         return seq in self._waiting
 
+    def numbers(self) -> list[int]:
+        """The numbers of the messages in flight, in the order in which they were sent."""
+        return list(self._waiting)
+
     def sent(self, seq: int, tokens: Sequence[int]) -> None:
         """Message `seq` left as the publications `tokens`."""
         self._waiting[seq] = len(tokens)

@@ -4,6 +4,7 @@ A link lives from one successful connect to its loss; nothing is queued in it be
 """
 
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from typing import NamedTuple, Protocol
 
 
@@ -40,9 +41,14 @@ class Arrived(NamedTuple):
 
 
 class Lost(NamedTuple):
-    """The link is gone; `why` is a sentence for a technician."""
+    """The link is gone; `why` is a sentence for a technician.
+
+    `too_large`: the broker named this as the reason. `silent`: nobody ended it, the broker just answered no more.
+    """
 
     why: str
+    too_large: bool = False
+    silent: bool = False
 
 
 LinkEvent = Confirmed | Refused | Arrived | Lost
@@ -73,6 +79,11 @@ class Link(Protocol):
         """Ask for topics at QoS 1. Raises TryAgain when the link is gone."""
         ...
 
+    @property
+    def ends(self) -> datetime | None:
+        """When the broker's certificate ends; None without TLS."""
+        ...
+
     def take(self) -> list[LinkEvent]:
         """What has happened since the last call, in order."""
         ...
@@ -90,4 +101,13 @@ class Broker(Protocol):
 
         `wake` is called from any thread when `take` will have something.
         """
+        ...
+
+    @property
+    def fallback(self) -> bool:
+        """Whether the last link was made over the second way."""
+        ...
+
+    def better(self) -> bool:
+        """Whether a better way than that of the last link is open again: a reason to connect anew."""
         ...

@@ -4,11 +4,16 @@ import msgspec
 
 
 class UplinkStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """`trouble` is a sentence for a technician, None while all is well."""
+    """`trouble` is a sentence for a technician, None while all is well.
+
+    `fallback`: the second way carries. `month_bytes`: bytes of this calendar month, 0 without a monthly budget.
+    """
 
     name: str
     connected: bool
     trouble: str | None
+    fallback: bool = False
+    month_bytes: int = 0
     in_flight: int
     unconfirmed: int
     sent: int
