@@ -62,7 +62,7 @@ class SparkplugFormat:
         self._late_ms = int((settings.max_delay + LATE_S) * 1000)
         self._aliases = count(1)
         self._node = self._node_table()
-        self._profiles = {device.id: device.profile for device in present.devices}
+        self._known = {device.id: device for device in present.devices}
         self._tables: dict[str, Table] = {}
         self._born: set[str] = set()
         self._alive = False  # the node's birth is said, on this connection
@@ -168,9 +168,9 @@ class SparkplugFormat:
     def _event(self, event: Event, again: bool) -> Iterator[Publication]:
         at = event.raised if event.cleared is None else event.cleared
         old = again or self._late(at)
-        if event.kind in DEATHS or event.device not in self._profiles:
+        if event.kind in DEATHS or event.device not in self._known:
             yield self._data(None, [self._node.datum("Event", event_text(event), at, old)])
-            if event.device in self._profiles:
+            if event.device in self._known:
                 yield from self._deaths_of({event.device} & self._born)
                 if event.device not in self._born and self._standing(event.device).online:
                     yield self._birth(event.device)
@@ -227,7 +227,7 @@ class SparkplugFormat:
 
     def _table(self, device: str) -> Table:
         if device not in self._tables:
-            self._tables[device] = Table.of(self._profiles.get(device), lambda: next(self._aliases))
+            self._tables[device] = Table.of(self._known.get(device), lambda: next(self._aliases))
         return self._tables[device]
 
     def _standing(self, device: str) -> Standing:

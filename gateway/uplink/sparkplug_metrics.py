@@ -9,11 +9,11 @@ from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
-from gateway.profile import Profile, Register
+from gateway.profile import Register
 from gateway.profile.model import BIT_KINDS
 from gateway.records import Event, Gap, Mark, Reading, Value, rfc3339
 from gateway.rules.events import LOST, MISMATCH
-from gateway.uplink.present import Standing
+from gateway.uplink.present import KnownDevice, Standing
 from gateway.uplink.sparkplug_payload import (
     BOOLEAN,
     DOUBLE,
@@ -54,14 +54,12 @@ class Table:
         self._quality: dict[str, int] = {}
 
     @classmethod
-    def of(cls, profile: Profile | None, next_alias: Callable[[], int]) -> "Table":
-        """The table of a device with this profile; of an unknown device it begins empty."""
+    def of(cls, device: KnownDevice | None, next_alias: Callable[[], int]) -> "Table":
+        """The table of a device; of an unknown one it begins empty."""
         table = cls(next_alias)
-        for register in profile.registers if profile else ():
-            if register.readable and register.poll != "never":
-                for name in register.value_names:
-                    table.add(name, datatype(register), _properties(register))
-        for kind in dict.fromkeys(rule.kind for rule in (profile.events if profile else ())):
+        for name, register in device.values().items() if device else ():
+            table.add(name, datatype(register), _properties(register))
+        for kind in device.events() if device else ():
             table.add(f"Events/{kind}", BOOLEAN)
         return table
 
