@@ -74,7 +74,8 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
     """One numbered message of one uplink: its content never changes once it has a number.
 
     `records` are readings of one boot with the numbers `first`, `first + 1`, ...; or one event, or one gap.
-    `sent` is the wall clock in Unix milliseconds when the message was first composed.
+    `sent` is the wall clock in Unix milliseconds when the message was first composed. With a filter the numbers
+    of the readings may jump, and `last` is that of the last one looked at; 0 without a filter.
     """
 
     epoch: str
@@ -83,6 +84,7 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
     boot: str
     first: int
     records: tuple[Reading, ...] | tuple[Event] | tuple[Gap]
+    last: int = 0
 
 
 def rfc3339(ms: int) -> str:

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, NamedTuple, TypeVar
 import msgspec
 
 from gateway.records import ClockState, Event, Gap, Mark, Message, Reading, Value, rfc3339
+from gateway.uplink import compact
 
 Time = Annotated[str, msgspec.Meta(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$", title="RFC 3339, UTC")]
 Number = Annotated[int, msgspec.Meta(ge=1)]
@@ -163,14 +164,17 @@ def address(topic: str) -> Address | None:
     return Address(*parts[1:]) if len(parts) == 4 and parts[0] == "gewu" and all(parts) else None
 
 
-def encode(message: Message) -> tuple[str, bytes]:
-    """The kind (the topic's last part) and payload of a numbered message; the same bytes for the same message."""
+def encode(message: Message, small: bool = False) -> tuple[str, bytes]:
+    """The kind (the topic's last part) and payload of a numbered message; the same bytes for the same message.
+
+    With `small` readings take the compact form; everything else is rare and stays JSON.
+    """
     head = message.records[0]
     if isinstance(head, Event):
         return "events", _encode(_event(message, head))
     if isinstance(head, Gap):
         return "gaps", _encode(_gap(message, head))
-    return "readings", _encode(_readings(message))
+    return "readings", compact.encode(message) if small else _encode(_readings(message))
 
 
 def _readings(message: Message) -> Readings:
@@ -180,7 +184,11 @@ def _readings(message: Message) -> Readings:
         if isinstance(r, Reading)
     ]
     sent = rfc3339(message.sent)
-    return Readings(message.seq, message.epoch, message.boot, sent, message.first, readings)
+    return Readings(message.seq, message.epoch, message.boot, sent, message.first, readings, *_filtered(message))
+
+
+def _filtered(message: Message) -> tuple[Literal[True], int] | tuple[()]:
+    return (True, message.last) if message.last else ()
 
 
 def _event(message: Message, event: Event) -> WireEvent:
@@ -225,7 +233,9 @@ def encode_replay(epoch: str, first: int, last: int) -> bytes:
 
 
 def parse(kind: str, payload: bytes) -> Numbered:
-    """A numbered message as it arrived on the topic of `kind`. Raises ValueError with a sentence."""
+    """A numbered message as it arrived on the topic of `kind`, JSON or compact. Raises ValueError with a sentence."""
+    if kind == "readings" and payload.startswith(compact.MAGIC):
+        return _readings(compact.decode(payload))
     try:
         return msgspec.json.decode(payload, type=_NUMBERED[kind])
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
@@ -272,6 +282,8 @@ _MARKS: tuple[tuple[str, frozenset[str]], ...] = (
 
 def recognise(payload: bytes) -> tuple[str, dict[str, Any]]:
     """The kind and content of any payload of section 4, told by its bytes. Raises ValueError with a sentence."""
+    if payload.startswith(compact.MAGIC):
+        return "readings", msgspec.to_builtins(parse("readings", payload))
     try:
         content = _json.decode(payload)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:

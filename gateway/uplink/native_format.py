@@ -18,6 +18,7 @@ class NativeFormat:
         self._prefix = native.topic(settings.site, settings.gateway, "")
         self._clock = clock
         self._version = version
+        self._small = settings.encoding == "compact"
 
     def will(self) -> Publication:
         return self._status("offline")
@@ -32,7 +33,7 @@ class NativeFormat:
         return [self._status("offline")]
 
     def encode(self, message: Message, again: bool) -> Sequence[Publication]:
-        kind, payload = native.encode(message)
+        kind, payload = native.encode(message, self._small)
         return [Publication(self._prefix + kind, payload)]
 
     def health(self, state: dict[str, Any]) -> Publication:
