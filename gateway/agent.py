@@ -20,11 +20,13 @@ from gateway.bus.board import BoardListener
 from gateway.bus.poller import BusPoller
 from gateway.clock import Clock
 from gateway.config import Config, notices
+from gateway.config.routes import routes
 from gateway.control import ControlServer
 from gateway.errors import ConfigurationError, StoreError
 from gateway.outbox import Outbox
 from gateway.presence import Presence
-from gateway.uplink import Uplink
+from gateway.uplink import Inbox, Uplink
+from gateway.uplink.present import Filtered
 
 _log = logging.getLogger(__name__)
 # A stop within 5 s: the buses end in one poll, the rest belongs to the last deliveries. Whoever is still busy
@@ -44,11 +46,16 @@ class Agent:
         self._started = clock.monotonic()
         data_dir = config.gateway.data_dir
         self._lock = _lock_folder(data_dir)
-        self.outbox = Outbox(data_dir, clock, config.uplink, config.store)
+        self.outbox = Outbox(data_dir, clock, routes(config), config.store)
+        self.inbox = Inbox(self.outbox, clock)
         present = Presence(config.bus, lambda: [bus.status() for bus in self.buses], self.outbox)
+        views = [Filtered(present, route.filter) if route.filter else present for route in routes(config)]
         self.uplinks = [
-            Uplink(uplink, config.gateway, self.outbox, clock, self.health, present) for uplink in config.uplink
+            Uplink(uplink, config.gateway, self.outbox, clock, self.health, view)
+            for uplink, view in zip(config.uplink, views, strict=True)
         ]
+        for uplink in self.uplinks:
+            uplink.hand("inbox", self.inbox.letterbox(uplink.name))
         self.buses: list[BusPoller | BoardListener] = [
             BoardListener(bus, clock, self.outbox) if bus.protocol == "jsonl" else BusPoller(bus, clock, self.outbox)
             for bus in config.bus
@@ -154,7 +161,11 @@ class Agent:
         links = [uplink.status() for uplink in self.uplinks]
         return health.measure(self._config.gateway.data_dir, self._clock) | {
             "queue": msgspec.to_builtins(self.outbox.stats()),
-            "links": [{"name": link.name, "connected": link.connected, "trouble": link.trouble} for link in links],
+            "links": [
+                {"name": link.name, "connected": link.connected, "trouble": link.trouble, "fallback": link.fallback}
+                for link in links
+            ],
+            "certificate_days": {uplink.name: uplink.certificate_days() for uplink in self.uplinks},
             "buses": [{"name": bus.name, "trouble": bus.status().trouble} for bus in self.buses],
         }
 

@@ -5,6 +5,7 @@ A message that the broker delivers twice waits once. It knows no content.
 
 import hashlib
 import threading
+from collections.abc import Callable
 from typing import Protocol
 
 import msgspec
@@ -58,6 +59,10 @@ class Inbox:
             number = 1 + max((int(key.removeprefix(_PREFIX).partition(".")[0]) for key in waiting), default=0)
             body = msgspec.msgpack.encode(_Kept(uplink, self._clock.wall_ms(), payload))
             self._notes.set_note(f"{_PREFIX}{number:012d}.{digest}", body)
+
+    def letterbox(self, uplink: str) -> Callable[[str, bytes], None]:
+        """`put` for one uplink, as `Uplink.hand` wants it: the rest of the topic says nothing here."""
+        return lambda _, payload: self.put(uplink, payload)
 
     def waiting(self) -> list[Letter]:
         """Every message that waits, oldest first. Raises StoreError."""
