@@ -179,7 +179,8 @@ class Nats(_Process):
         super().__init__(port)
         (self.folder / "nats.conf").write_text(
             f"server_name: gewu\nhost: 127.0.0.1\nport: {free_port()}\n"
-            f'jetstream {{ store_dir: "{self.folder}/store" }}\nmqtt {{ host: 127.0.0.1, port: {self.port} }}\n',
+            f'jetstream {{ store_dir: "{self.folder}/store" }}\n'
+            f'mqtt {{ host: 127.0.0.1, port: {self.port}, ack_wait: "2s" }}\n',
             encoding="utf-8",
         )
 

@@ -17,16 +17,16 @@ from hil_tests.faults.witness import Witness
 
 # Where a life can end, with how often a life passes there at most.
 POINTS: dict[str, int] = {
-    "migrate": 10,
-    "insert": 8,
-    "commit.before": 12,
-    "commit.after": 12,
-    "publish.before": 10,
-    "publish.after": 10,
-    "confirm": 6,
-    "mark": 6,
-    "prune": 2,
+    "insert": 5,
+    "commit.before": 6,
+    "commit.after": 6,
+    "publish.before": 5,
+    "publish.after": 5,
+    "confirm": 3,
+    "mark": 3,
+    "prune": 1,
 }
+_MIGRATIONS = 20  # a new outbox passes that point so often
 OFFLINE = ("insert", "commit.before", "commit.after")
 _ARRIVE_S = 60.0
 _GRACE_S = 6.0
@@ -43,7 +43,7 @@ def story(nursery: Nursery, witness: Witness, url: str, folder: Path, seed: int,
     nowhere = f"mqtt://127.0.0.1:{free_port()}"
     ledger = Ledger()
     for life in range(kills):
-        point = dice.choice(OFFLINE if life in offline else ["migrate"] if life == 0 else list(POINTS))
+        point = dice.choice(OFFLINE if life in offline else list(POINTS)) if life else "migrate"
         job = Job(
             folder=str(data),
             gateway=gateway,
@@ -52,10 +52,10 @@ def story(nursery: Nursery, witness: Witness, url: str, folder: Path, seed: int,
             seed=dice.getrandbits(32),
             acks=acks,
             point=point,
-            nth=dice.randint(1, POINTS[point]),
+            nth=dice.randint(1, POINTS.get(point, _MIGRATIONS)),
         )
         # A point that this life does not pass so often: the kill comes at a moment of chance instead.
-        ended = nursery.run(job, kill_after=_GRACE_S if life == 0 else dice.uniform(0.1, 0.4))
+        ended = nursery.run(job, kill_after=_GRACE_S if life == 0 else dice.uniform(0.05, 2.0))
         ledger.kills["at a moment of chance" if ended.late else point] += 1
         if not ended.killed:
             ledger.troubles.append(f"{gateway} life {life} ended by itself with {ended.status}")

@@ -11,9 +11,10 @@ from hil_tests.brokers import Mosquitto
 from hil_tests.faults.ledger import Ledger
 from hil_tests.faults.mqtt_filter import PUBACK, dropping
 from hil_tests.faults.network import WAYS
-from hil_tests.faults.station import Broker, Station, resources
+from hil_tests.faults.station import Broker, Restartable, Station, resources
 
 KEEPALIVE_S = 2
+GATEWAY_KEEPALIVE_S = 20  # the default of gateway/uplink/settings.py
 
 
 def silent_then_reset(
@@ -51,10 +52,10 @@ def confirmations_lost(folder: Path, broker: Broker, rounds: int) -> Ledger:
             station.until("the loss is seen", lambda: not station.connected())
             station.until("a connection", station.connected)
             station.accept(40, events=3)
-            station.until("the far end has seen what is not confirmed", station.all_seen)
+            station.until("the far end has seen what is not confirmed", station.events_seen)
             station.proxy.filter(None)
             station.proxy.cut()
-            station.until("the loss is seen", lambda: not station.connected())
+            station.until("all is delivered", lambda: station.outbox.stats().queued == 0)
         ledger = station.finish()
         breaks = station.uplink.status().reconnects + 1
         if ledger.duplicates > breaks * station.settings.window:
@@ -104,4 +105,19 @@ def one_way_loss(folder: Path, broker: Broker) -> Ledger:
         station.proxy.sickness.bandwidth = 20_000.0
         station.proxy.sickness.delay = 0.1
         station.accept(100)
+        return station.finish()
+
+
+def broker_restarts(folder: Path, broker: Restartable, rounds: int) -> Ledger:
+    """A broker of another house, killed and stopped in turn with records under way, and started again."""
+    with Station(folder, broker, acks=True) as station:
+        for number in range(rounds):
+            station.until("a connection", station.connected)
+            station.accept(60, events=3)
+            before = station.uplink.status().confirmed
+            station.until("something confirmed", lambda before=before: station.uplink.status().confirmed > before)  # type: ignore[misc]
+            broker.stop() if number % 2 else broker.kill()
+            station.accept(60, events=3)
+            broker.start()
+        station.accept(20)
         return station.finish()

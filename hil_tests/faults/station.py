@@ -28,6 +28,14 @@ class Broker(Protocol):
     port: int
 
 
+class Restartable(Broker, Protocol):
+    """One that can be taken away and brought back."""
+
+    def start(self) -> None: ...
+    def stop(self) -> None: ...
+    def kill(self) -> None: ...
+
+
 class Station:
     """`with Station(folder, broker) as station:`. Whatever it accepts is counted, and must come out of `finish`."""
 
@@ -100,6 +108,10 @@ class Station:
         ledger.duplicates = sum(epoch.duplicates for epoch in heard)
         ledger.troubles += [f"message {seq} has changed" for epoch in heard for seq in epoch.changed]
         return ledger
+
+    def events_seen(self) -> bool:
+        """Whether every accepted event has come out at the far end."""
+        return len(self.witness.numbers(GATEWAY)[1]) >= len(self.events)
 
     def all_seen(self) -> bool:
         readings, events = self.witness.numbers(GATEWAY)
