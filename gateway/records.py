@@ -5,6 +5,7 @@ and `cleared` are Unix milliseconds in UTC as the gateway's clock had them, `mon
 clock of this boot in milliseconds, which orders records when the wall clock was wrong.
 """
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Literal
 
@@ -83,7 +84,7 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
     sent: int
     boot: str
     first: int
-    records: tuple[Reading, ...] | tuple[Event] | tuple[Gap]
+    records: Sequence[Reading] | tuple[Event] | tuple[Gap]
     last: int = 0
 
 

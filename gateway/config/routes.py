@@ -14,12 +14,19 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     acks: bool
     max_delay: float
     filter: Filter | None = None
+    whole_blocks: bool = False  # a backlog may leave as it lies: packed
 
 
 def routes(config: Config) -> list[Route]:
     """The routes of all uplinks, in the order of the file."""
     return [
-        Route(name=uplink.name, acks=uplink.acks, max_delay=uplink.max_delay, filter=_filter(uplink, config))
+        Route(
+            name=uplink.name,
+            acks=uplink.acks,
+            max_delay=uplink.max_delay,
+            filter=_filter(uplink, config),
+            whole_blocks=uplink.format == "gewu" and uplink.encoding == "compact",
+        )
         for uplink in config.uplink
     ]
 

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway import columns
 from gateway.records import Message, Reading
 from gateway.uplink import compact, native
 
@@ -85,3 +86,16 @@ def test_decoding_gives_plain_json_values() -> None:
     kind, content = native.recognise(native.encode(_message(_reading()), small=True)[1])
     assert (kind, content["first"], content["readings"][0]["values"]["state"]) == ("readings", 9001, "合闸")
     assert msgspec.json.decode(msgspec.json.encode(content)) == content
+
+
+def test_a_block_leaves_as_it_lies() -> None:
+    """Packed readings are not unpacked on their way, and say the same as those that are."""
+    readings = [_reading(number) for number in range(9)]
+    block = columns.Packed(columns.pack(readings), 9, readings[-1].at)
+    kind, payload = native.encode(_message(records=block), small=True)
+    assert block._readings is None
+    assert native.parse(kind, payload) == native.parse(*native.encode(_message(*readings)))
+    assert native.encode(_message(records=block))[1] == native.encode(_message(*readings))[1]
+    assert (block[2], len(block), block == tuple(readings)) == (readings[2], 9, True)
+    with pytest.raises(ValueError):
+        columns.Packed(columns.pack(readings), 8, 0)[0]

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, NamedTuple, TypeVar
 
 import msgspec
 
+from gateway import columns
 from gateway.records import ClockState, Event, Gap, Mark, Message, Reading, Value, rfc3339
 from gateway.uplink import compact
 
@@ -169,6 +170,8 @@ def encode(message: Message, small: bool = False) -> tuple[str, bytes]:
 
     With `small` readings take the compact form; everything else is rare and stays JSON.
     """
+    if small and isinstance(message.records, columns.Packed):
+        return "readings", compact.encode(message)
     head = message.records[0]
     if isinstance(head, Event):
         return "events", _encode(_event(message, head))

@@ -3,7 +3,7 @@
 It keeps the window, the budget and the broker's limits; what cannot be sent now stays in the outbox.
 """
 
-from gateway import points
+from gateway import columns, points
 from gateway.records import Event, Message, Reading
 from gateway.uplink.budget import Budget
 from gateway.uplink.bulletin import Bulletin
@@ -114,7 +114,7 @@ class Sender:
         while again and len(self._flight) < window - reserved:
             message = self._store.message(self._name, again[0])
             # Events stand first, so a budget that holds a reading back holds no event behind it.
-            if message is not None and not isinstance(message.records[0], Event) and not self._may(now):
+            if message is not None and not _is_event(message) and not self._may(now):
                 return
             again.popleft()
             if message is not None:
@@ -164,7 +164,13 @@ def _size(publication: Publication) -> int:
     return len(publication.topic.encode()) + len(publication.payload) + _HEADER_BYTES
 
 
+def _is_event(message: Message) -> bool:
+    return isinstance(message.records, tuple) and isinstance(message.records[0], Event)
+
+
 def _made_at(message: Message) -> int:
     """When the newest record of `message` was made, in Unix milliseconds."""
+    if isinstance(message.records, columns.Packed):
+        return message.records.end
     newest = message.records[-1]
     return newest.at if isinstance(newest, Reading) else message.sent
