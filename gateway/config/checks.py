@@ -111,9 +111,21 @@ def _uplink(where: str, uplink: Row, folder: Path) -> Iterator[str]:
     for one, other in (("cert", "key"), ("key", "cert"), ("password_file", "username")):
         if one in uplink and other not in uplink:
             yield f"{where}.{one} needs {where}.{other} beside it."
+    yield from _format(where, uplink)
     fallback = uplink.get("fallback")
     if isinstance(fallback, dict) and not ({"url", "source"} & fallback.keys()):
         yield f"{where}.fallback needs {where}.fallback.url or {where}.fallback.source; else it is the first way again."
+
+
+def _format(where: str, uplink: Row) -> Iterator[str]:
+    """What only the native format, or only Sparkplug, has."""
+    name = uplink.get("format", "gewu")
+    if name != "gewu" and uplink.get("acks") is True:
+        yield f'{where}.acks is true, but nobody acknowledges the format "{name}": drop it, or use format = "gewu".'
+    if name != "gewu" and uplink.get("encoding") == "compact":
+        yield f'{where}.encoding is "compact", which only the format "gewu" has; drop it.'
+    if name != "sparkplug" and "primary_host" in uplink:
+        yield f'{where}.primary_host has a meaning with format = "sparkplug" only; drop it.'
 
 
 def _filter(where: str, chosen: object, raw: Row) -> Iterator[str]:

@@ -13,10 +13,6 @@ UPLINK_SCHEMES = ("mqtt", "mqtts", "ws", "wss")
 _SECRET = "secrets do not belong in this file; write it alone into a file and name that file with password_file"
 
 
-def _later(what: str) -> ValueError:
-    return ValueError(f"{what} is not in this version yet")
-
-
 def _url(value: str) -> str:
     try:
         parts = urlsplit(value)
@@ -29,12 +25,6 @@ def _url(value: str) -> str:
         raise ValueError('it needs a host, such as "mqtts://broker:8883"')
     if "@" in parts.netloc:
         raise ValueError("a user or password does not belong in the URL; use username and password_file")
-    return value
-
-
-def _format(value: str) -> str:
-    if value != "gewu":
-        raise _later(f"the format {value}")
     return value
 
 
@@ -76,7 +66,7 @@ class Uplink(Section):
 
     name: Id = Field(description="the uplink's name, in letters, digits, '_', '.' and '-'; uplink1, uplink2 by default")
     url: Url = Field(description='the broker, such as "mqtts://broker:8883"')
-    format: Annotated[Literal["gewu", "sparkplug", "thingsboard", "homeassistant"], AfterValidator(_format)] = Field(
+    format: Literal["gewu", "sparkplug", "thingsboard", "homeassistant"] = Field(
         "gewu", description='"gewu", "sparkplug", "thingsboard" or "homeassistant"'
     )
     encoding: Literal["json", "compact"] = Field("json", description='"json" or "compact"')

@@ -4,14 +4,16 @@ from gateway.profile import load
 from gateway.records import Event, Gap, Mark, Message, Reading, Value
 from gateway.uplink.present import KnownDevice, Standing
 from gateway.uplink.settings import UplinkSettings
+from gateway.uplink.store import Notes
 
 NOW = 1_795_000_000_000
 
 
 class Now:
-    """See `gateway.uplink.present.Present`: one breaker that answers, and one that was never asked."""
+    """See `gateway.uplink.present.Present`: one breaker that answers, one never asked. Notes go to `kept`."""
 
-    def __init__(self) -> None:
+    def __init__(self, kept: Notes | None = None) -> None:
+        self._kept = kept
         profile = load("gewu-breaker")
         self.devices = [KnownDevice("b0101", "street/grid", profile), KnownDevice("b0102", "street/grid", profile)]
         self.stands = {"b0101": Standing(True, NOW - 500, {"voltage": 231.2, "closed": True}, {}), "b0102": Standing()}
@@ -25,9 +27,11 @@ class Now:
         return self.events
 
     def note(self, key: str) -> bytes | None:
-        return self.notes.get(key)
+        return self._kept.note(key) if self._kept else self.notes.get(key)
 
     def set_note(self, key: str, value: bytes) -> None:
+        if self._kept:
+            self._kept.set_note(key, value)
         self.notes[key] = value
 
 

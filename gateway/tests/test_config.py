@@ -182,9 +182,14 @@ def test_names_may_be_those_that_people_use(folder: Path) -> None:
          "at most 120.0."),
         (HEAD + '[[uplink]]\nurl = "mqtt://x"\n[uplink.fallback]', "uplink[0].fallback needs uplink[0].fallback.url or "
          "uplink[0].fallback.source; else it is the first way again."),
-        (HEAD + '[[uplink]]\nurl = "mqtt://x"\nformat = "homeassistant"', 'uplink[0].format is "homeassistant", '
-         'but the '
-         "format homeassistant is not in this version yet."),
+        (HEAD + '[[uplink]]\nurl = "mqtt://x"\nformat = "homekit"', 'uplink[0].format is "homekit", but it must be '
+         '"gewu", "sparkplug", "thingsboard" or "homeassistant".'),
+        (HEAD + '[[uplink]]\nurl = "mqtt://x"\nformat = "sparkplug"\nacks = true', 'uplink[0].acks is true, but nobody '
+         'acknowledges the format "sparkplug": drop it, or use format = "gewu".'),
+        (HEAD + '[[uplink]]\nurl = "mqtt://x"\nformat = "thingsboard"\nencoding = "compact"', 'uplink[0].encoding is '
+         '"compact", which only the format "gewu" has; drop it.'),
+        (HEAD + '[[uplink]]\nurl = "mqtt://x"\nprimary_host = "scada"', "uplink[0].primary_host has a meaning with "
+         'format = "sparkplug" only; drop it.'),
         (HEAD + '[[uplink]]\nurl = "mqtt://x"\nca = "ca.pem"', "uplink[0].ca has no use with mqtt://, which is not "
          "encrypted; use mqtts:// or drop it."),
         (HEAD + '[[uplink]]\nurl = "mqtts://x"\ncert = "ca.pem"', "uplink[0].cert needs uplink[0].key beside it."),

@@ -50,8 +50,9 @@ class ThingsBoardFormat:
 
     # --- a connection ---------------------------------------------------------------------------------
 
-    def will(self) -> None:
-        """ThingsBoard watches the connection itself."""
+    def will(self) -> Publication | None:
+        """None: ThingsBoard watches the connection itself."""
+        return None
 
     def topics(self) -> Sequence[str]:
         return [_GATEWAY + "rpc", _SELF + "rpc/request/+"]
