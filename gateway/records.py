@@ -7,6 +7,7 @@ clock of this boot in milliseconds, which orders records when the wall clock was
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Literal
 
 import msgspec
@@ -90,8 +91,12 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
 
 def rfc3339(ms: int) -> str:
     """Unix milliseconds as RFC 3339 in UTC with milliseconds: 2026-11-21T08:00:00.000Z."""
-    whole = datetime.fromtimestamp(ms // 1000, tz=UTC)
-    return f"{whole:%Y-%m-%dT%H:%M:%S}.{ms % 1000:03d}Z"
+    return f"{_whole_second(ms // 1000)}.{ms % 1000:03d}Z"
+
+
+@lru_cache(1024)  # the readings of one message share few seconds, and formatting one costs as much as the rest of it
+def _whole_second(seconds: int) -> str:
+    return f"{datetime.fromtimestamp(seconds, tz=UTC):%Y-%m-%dT%H:%M:%S}"
 
 
 def from_rfc3339(text: str) -> int:
