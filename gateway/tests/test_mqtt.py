@@ -11,9 +11,8 @@ import pytest
 from gateway.clock import SystemClock
 from gateway.errors import ConfigurationError, TryAgain
 from gateway.tests.certificates import Authority
-from gateway.uplink.link import Arrived, Confirmed, LinkEvent, Lost, Publication
+from gateway.uplink.link import Arrived, Confirmed, Link, LinkEvent, Lost, Publication
 from gateway.uplink.mqtt import PahoBroker
-from gateway.uplink.mqtt_link import PahoLink
 from gateway.uplink.settings import UplinkSettings, endpoint
 from hil_tests.brokers import Amqtt, Mosquitto, free_port
 
@@ -28,7 +27,7 @@ def _broker(settings: UplinkSettings) -> PahoBroker:
     return PahoBroker(settings, SystemClock())
 
 
-def _until(link: PahoLink, wanted: Callable[[LinkEvent], bool]) -> list[LinkEvent]:
+def _until(link: Link, wanted: Callable[[LinkEvent], bool]) -> list[LinkEvent]:
     """Everything that happened up to the first wanted event."""
     seen: list[LinkEvent] = []
     deadline = time.monotonic() + 20

@@ -21,6 +21,14 @@ def ends(file: Path) -> datetime | None:
     return max((certificate.not_valid_after_utc for certificate in found), default=None)
 
 
+def begins(file: Path) -> datetime | None:
+    """From when on the first certificate in `file` is valid; None when it cannot be read."""
+    try:
+        return x509.load_pem_x509_certificate(file.read_bytes()).not_valid_before_utc
+    except (OSError, ValueError):
+        return None
+
+
 def days(until: datetime, wall_ms: int) -> float:
     """Days from `wall_ms` (Unix milliseconds) to `until`, one decimal; negative when it is over."""
     now = datetime.fromtimestamp(wall_ms / 1000, tz=UTC)

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from gateway.errors import TryAgain
-from gateway.uplink.certificates import days, ends
+from gateway.uplink.certificates import begins, days, ends
 from gateway.uplink.settings import UplinkSettings
 
 _NOT_YET_VALID, _EXPIRED = 9, 10  # X509_V_ERR_..., openssl's x509_vfy.h
@@ -19,7 +19,7 @@ _UNKNOWN_ISSUER = frozenset({2, 18, 19, 20, 21})
 def context(settings: UplinkSettings, wall_ms: int) -> ssl.SSLContext:
     """The context of the next connection. Raises TryAgain with a sentence's second half."""
     if settings.cert is not None:
-        _refuse_expired(settings.cert, wall_ms)
+        _refuse_out_of_time(settings.cert, wall_ms)
     try:
         made = ssl.create_default_context(cafile=str(settings.ca) if settings.ca else None)
         made.minimum_version = ssl.TLSVersion.TLSv1_2
@@ -32,9 +32,11 @@ def context(settings: UplinkSettings, wall_ms: int) -> ssl.SSLContext:
     return made
 
 
-def _refuse_expired(cert: Path, wall_ms: int) -> None:
+def _refuse_out_of_time(cert: Path, wall_ms: int) -> None:
     """A broker that gets an expired certificate just hangs up; here it can be named."""
-    until = ends(cert)
+    since, until = begins(cert), ends(cert)
+    if since is not None and days(since, wall_ms) > 0:
+        raise TryAgain(f"our certificate {cert} is valid from {since:%Y-%m-%d} on: {_clock(wall_ms)}")
     if until is not None and days(until, wall_ms) <= 0:
         raise TryAgain(f"our certificate {cert} expired on {until:%Y-%m-%d}: put the renewed one in its place")
 
@@ -45,12 +47,16 @@ def reason(error: ssl.SSLError, settings: UplinkSettings, wall_ms: int) -> str:
         return f"TLS failed: {error.reason or error}"
     said = f"the broker's certificate is not accepted: {error.verify_message}"
     if error.verify_code in (_NOT_YET_VALID, _EXPIRED):
-        now = datetime.fromtimestamp(wall_ms / 1000, tz=UTC)
-        return f"{said}; this gateway's clock says {now:%Y-%m-%d %H:%M} UTC: if that is wrong, it is the clock"
+        return f"{said}; {_clock(wall_ms)}"
     if error.verify_code in _UNKNOWN_ISSUER:
         where = f"into {settings.ca}" if settings.ca else "into a file and name it with ca"
         return f"{said}; if the authority was changed, put its new certificate {where}"
     return said
+
+
+def _clock(wall_ms: int) -> str:
+    now = datetime.fromtimestamp(wall_ms / 1000, tz=UTC)
+    return f"this gateway's clock says {now:%Y-%m-%d %H:%M} UTC: if that is wrong, it is the clock"
 
 
 class _ClosingSocket(ssl.SSLSocket):
