@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from gateway.filters import Filter
 from gateway.outbox import Outbox
 from gateway.records import Event, Reading
 from gateway.tests.fake_clock import FakeClock
@@ -10,11 +11,12 @@ from gateway.tests.fake_clock import FakeClock
 
 @dataclass(frozen=True)
 class Route:
-    """See `gateway.outbox.lane.Route`."""
+    """See `gateway.outbox.route.Route`."""
 
     name: str = "county"
     acks: bool = False
     max_delay: float = 2.0
+    filter: Filter | None = None
 
 
 def reading(number: int = 0, **values: float) -> Reading:

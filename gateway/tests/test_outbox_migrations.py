@@ -8,7 +8,7 @@ import pytest
 
 from gateway import points
 from gateway.errors import StoreError
-from gateway.outbox.database import _migrations, statements
+from gateway.outbox.migrations import released, statements
 from gateway.records import Gap, Message, Reading
 from gateway.tests.fake_clock import FakeClock
 from gateway.tests.outbox_samples import Route, event, opened, reading
@@ -17,7 +17,7 @@ from gateway.tests.outbox_samples import Route, event, opened, reading
 _RELEASED = Path(__file__).parent / "outbox_released"
 _ROUTES = (Route("county"), Route("town", acks=True, max_delay=0))
 _STOPS = [
-    (number, stop) for number, script in _migrations() for stop in range(len(statements(script)) + 1)
+    (number, stop) for number, script in released() for stop in range(len(statements(script)) + 1)
 ]  # after each statement, and after the version's number
 
 
@@ -29,7 +29,7 @@ def _begin_with(folder: Path, schema: int) -> None:
 def test_every_released_schema_has_a_fixture() -> None:
     """All but the newest, which this release writes itself."""
     kept = [int(file.stem) for file in sorted(_RELEASED.glob("*.db"))]
-    assert kept == [number for number, _ in _migrations()][:-1]
+    assert kept == [number for number, _ in released()][:-1]
 
 
 def test_what_the_first_release_wrote_is_all_there(tmp_path: Path) -> None:
