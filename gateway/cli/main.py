@@ -9,6 +9,7 @@ import typer
 from gateway import __version__
 from gateway.cli import (
     audit,
+    backup,
     bench,
     bus,
     check,
@@ -61,6 +62,8 @@ app.command()(check.check)
 app.command()(schema.schema)
 app.command()(doctor.doctor)
 app.command()(decode.decode)
+app.command()(backup.backup)
+app.command()(backup.restore)
 app.add_typer(receive.app, name="receive")
 app.add_typer(bus.app, name="bus")
 app.add_typer(profile.app, name="profile")

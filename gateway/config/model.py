@@ -6,18 +6,34 @@ Fields are named like the keys of the file, so `config.bus[0].device[2].address`
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, PrivateAttr
 
+from gateway.config.backup_tables import Backup
 from gateway.config.bus_tables import BAUDS, Bus, Device
 from gateway.config.camera_tables import Camera, Patrol
 from gateway.config.command_tables import Commands
 from gateway.config.keys import Id
 from gateway.config.metric_tables import Metrics
+from gateway.config.sink_tables import Sink
 from gateway.config.store_tables import Store
 from gateway.config.uplink_tables import Uplink
 from gateway.tomlfile import Section
 
-__all__ = ["BAUDS", "Bus", "Camera", "Commands", "Config", "Device", "Gateway", "Metrics", "Patrol", "Store", "Uplink"]
+__all__ = [
+    "BAUDS",
+    "Backup",
+    "Bus",
+    "Camera",
+    "Commands",
+    "Config",
+    "Device",
+    "Gateway",
+    "Metrics",
+    "Patrol",
+    "Sink",
+    "Store",
+    "Uplink",
+]
 
 GatewayId = Annotated[str, Field(pattern=r"^[a-z0-9-]+$", max_length=63)]
 
@@ -40,6 +56,14 @@ class Config(Section):
     camera: list[Camera] = Field([], description="the cameras, as tables [[camera]]")
     patrol: list[Patrol] = Field([], description="the patrols, as tables [[patrol]]")
     uplink: list[Uplink] = Field([], description="the uplinks, as tables [[uplink]]")
+    sink: list[Sink] = Field([], description="the sinks, as tables [[sink]]")
     store: Store = Field(default_factory=lambda: Store.model_validate({}), description="the table [store]")
+    backup: Backup | None = Field(None, description="the table [backup]")
     commands: Commands | None = Field(None, description="the table [commands]")
     metrics: Metrics = Field(default_factory=lambda: Metrics.model_validate({}), description="the table [metrics]")
+    _file: Path = PrivateAttr(Path("gewu.toml"))
+
+    @property
+    def file(self) -> Path:
+        """Where this was read from; `gateway.config.load` says so."""
+        return self._file

@@ -1,8 +1,9 @@
-"""What the outbox needs to know of each `[[uplink]]`: its way out, with its filter resolved. Pure."""
+"""What the outbox needs to know of each `[[uplink]]` and `[[sink]]`: its way out, with its filter resolved. Pure."""
 
 import msgspec
 
 from gateway.config.model import Config
+from gateway.config.sink_tables import Sink
 from gateway.config.uplink_tables import Uplink
 from gateway.filters import Filter, within
 
@@ -18,7 +19,7 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def routes(config: Config) -> list[Route]:
-    """The routes of all uplinks, in the order of the file."""
+    """The routes of all uplinks, then of all sinks, in the order of the file."""
     return [
         Route(
             name=uplink.name,
@@ -28,10 +29,13 @@ def routes(config: Config) -> list[Route]:
             whole_blocks=uplink.format == "gewu" and uplink.encoding == "compact",
         )
         for uplink in config.uplink
+    ] + [
+        Route(name=sink.name, acks=False, max_delay=sink.max_delay, filter=_filter(sink, config))
+        for sink in config.sink
     ]
 
 
-def _filter(uplink: Uplink, config: Config) -> Filter | None:
+def _filter(uplink: Uplink | Sink, config: Config) -> Filter | None:
     """A reading knows its device alone, so places become the devices that stand there."""
     chosen = uplink.filter
     if chosen is None:

@@ -21,7 +21,7 @@ def copy(connection: sqlite3.Connection, file: Path, between: Callable[[], None]
     What they commit meanwhile is in the copy as well, each commit whole. Raises StoreError.
     """
     try:
-        target = sqlite3.connect(file, isolation_level=None)
+        target = sqlite3.connect(file, isolation_level=None, check_same_thread=False)
         try:
             connection.backup(target, pages=_PAGES, progress=lambda *_: between(), sleep=0.0)
             target.execute("PRAGMA journal_mode=DELETE")  # one file, which needs nothing beside it

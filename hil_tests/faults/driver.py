@@ -15,7 +15,7 @@ import msgspec
 from gateway import points
 from gateway.clock import SystemClock
 from gateway.outbox import Outbox
-from gateway.outbox.outbox import Keeping
+from gateway.outbox.route import Keeping
 from gateway.uplink import Uplink, UplinkSettings
 from hil_tests.faults.samples import Route, event, reading
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from gateway.filters import Filter
 from gateway.records import Event, Mark, Reading, Value
 
 BEGAN_MS = 1_795_000_000_000
@@ -9,11 +10,12 @@ BEGAN_MS = 1_795_000_000_000
 
 @dataclass(frozen=True)
 class Route:
-    """See `gateway.outbox.lane.Route`."""
+    """See `gateway.outbox.route.Route`."""
 
     name: str = "county"
     acks: bool = False
     max_delay: float = 2.0
+    filter: Filter | None = None
 
 
 def reading(number: int, device: str = "b0101") -> Reading:

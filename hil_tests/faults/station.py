@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Protocol, Self
 
-from gateway.clock import Clock, SystemClock
+from gateway.clock import SystemClock
 from gateway.errors import GewuError
 from gateway.outbox import Outbox
 from gateway.uplink import Uplink, UplinkSettings
@@ -40,28 +40,38 @@ class Station:
     """`with Station(folder, broker) as station:`. Whatever it accepts is counted, and must come out of `finish`."""
 
     def __init__(
-        self, folder: Path, broker: Broker, *, acks: bool = False, keepalive: int = 2, clock: Clock | None = None
+        self,
+        folder: Path,
+        broker: Broker,
+        *,
+        acks: bool = False,
+        keepalive: int = 2,
+        tls: tuple[int, Path] | None = None,
     ) -> None:
+        """`tls`: the port where the broker speaks TLS, and the CA that the gateway believes; None: plain."""
         self._folder = folder
         self._broker = broker
         self._acks = acks
         self._keepalive = keepalive
-        self._clock = clock or SystemClock()
+        self._tls = tls
+        self._clock = SystemClock()
         self._ending = ExitStack()
         self.readings = 0
         self.events: list[str] = []
 
     def __enter__(self) -> Self:
         with ExitStack() as ending:
-            self.proxy = ending.enter_context(Proxy("127.0.0.1", self._broker.port))
+            port, ca = self._tls or (self._broker.port, None)
+            self.proxy = ending.enter_context(Proxy("127.0.0.1", port))
             self.witness = ending.enter_context(Witness(self._broker.port, acks=self._acks))
             route = Route(acks=self._acks, max_delay=0.05)
             self.outbox = Outbox(self._folder / "data", self._clock, [route])
             ending.callback(self.outbox.close)
             self.outbox.start()
             self.settings = UplinkSettings(
-                name=route.name, site=SITE, gateway=GATEWAY, url=f"mqtt://127.0.0.1:{self.proxy.port}",
-                acks=self._acks, ack_timeout=1.0, window=8, reserved=2, keepalive=self._keepalive, connect_timeout=5.0,
+                name=route.name, site=SITE, gateway=GATEWAY, ca=ca,
+                url=f"{'mqtts' if ca else 'mqtt'}://127.0.0.1:{self.proxy.port}", acks=self._acks,
+                ack_timeout=1.0, window=8, reserved=2, keepalive=self._keepalive, connect_timeout=5.0,
             )  # fmt: skip
             self.uplink = Uplink.of(self.settings, self.outbox, self._clock, dict)
             ending.callback(lambda: self.uplink.stop(5.0))
