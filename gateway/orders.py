@@ -26,8 +26,35 @@ class Serves(Asks, Protocol):
     def status(self) -> BusStatus: ...
 
 
-def desk_of(config: Config, buses: Sequence[Serves], outbox: Outbox, clock: Clock) -> Desk | None:
-    """The desk that `[commands]` asks for; None without it. Raises ConfigurationError for wrong key files."""
+class Carries(Protocol):
+    """An uplink that brings commands down and takes replies up; see `gateway.uplink.Uplink`."""
+
+    def hand(self, kind: str, to: Callable[[str, bytes], None]) -> None: ...
+    def say(self, kind: str, payload: bytes) -> None: ...
+
+
+def desk_of(
+    config: Config, buses: Sequence[Serves], uplinks: Sequence[Carries], outbox: Outbox, clock: Clock
+) -> Desk | None:
+    """The desk that `[commands]` asks for, in reach of every uplink; None without that table.
+
+    Raises ConfigurationError for wrong key files, StoreError.
+    """
+    desk = _desk(config, buses, outbox, clock)
+    if desk is not None:
+        for uplink in uplinks:
+            uplink.hand("commands", _letterbox(desk, uplink))
+    return desk
+
+
+def _letterbox(desk: Desk, uplink: Carries) -> Callable[[str, bytes], None]:
+    def hand(name: str, payload: bytes) -> None:
+        desk.hear(name, payload, uplink.say)
+
+    return hand
+
+
+def _desk(config: Config, buses: Sequence[Serves], outbox: Outbox, clock: Clock) -> Desk | None:
     table = config.commands
     if table is None:
         return None
@@ -83,3 +110,9 @@ def answer(desk: Desk | None, request: Mapping[str, Any]) -> dict[str, Any]:
 def audited(outbox: Outbox, request: Mapping[str, Any]) -> dict[str, Any]:
     """The gateway's answer to `{"do": "audit", "least": N}`: `audit.Verified.document`."""
     return audit.verify(outbox.audit(), int(request.get("least") or 0)).document()
+
+
+def audit_head(outbox: Outbox) -> dict[str, Any] | None:
+    """Number of rows and last hash, for the health message: noted elsewhere, they show an audit that was cut off."""
+    last = outbox.audit_head()
+    return None if last is None else {"rows": last.n, "head": last.hash.hex()}

@@ -37,6 +37,12 @@ def entries(connection: sqlite3.Connection, first: int, limit: int) -> list[Entr
     return [Entry(*row) for row in found]
 
 
+def head(connection: sqlite3.Connection) -> Entry | None:
+    """The last entry, None before the first."""
+    found = connection.execute("SELECT n, at, body, hash FROM audit ORDER BY n DESC LIMIT 1").fetchone()
+    return None if found is None else Entry(*found)
+
+
 def note(connection: sqlite3.Connection, key: str) -> bytes | None:
     """The value noted under `key`."""
     found = connection.execute("SELECT value FROM note WHERE key = ?", (key,)).fetchone()

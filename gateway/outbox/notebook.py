@@ -31,6 +31,11 @@ class Notebook(Ground):
         """Commit an entry of the hash-chained audit and return its number. Raises StoreError with nothing changed."""
         return self._kept(lambda connection: facts.append(connection, self._clock.wall_ms(), body))
 
+    def audit_head(self) -> facts.Entry | None:
+        """The last entry of the audit, None before the first. Raises StoreError."""
+        with self._lock, self._reading() as connection:
+            return facts.head(connection)
+
     def audit(self, first: int = 1) -> Iterator[facts.Entry]:
         """The entries of the audit from number `first` on, never holding up others long. Raises StoreError."""
         while batch := self._entries(first):
