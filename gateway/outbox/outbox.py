@@ -180,21 +180,21 @@ class Outbox(Upkeep):
         except StoreError as error:
             self._complain(str(error))  # kept; the committing thread goes on trying
 
-    def _run(self) -> None:
-        while not self._clock.wait(self._stop, self._pause()):
-            try:
-                with self._lock:
-                    if self._marks_wait():
-                        self._commit_all()
-                    elif self._waiting and self._pause() <= _SHORTEST_S:
-                        with self._transaction(with_marks=False):
-                            pass  # what waits is part of every transaction
-                self._tend()
-            except StoreError as error:
-                self._complain(str(error))
-                self._clock.wait(self._stop, COMMIT_AT_S)
+    def step(self) -> None:
+        """What the committing thread does each time that `pause` is over."""
+        try:
+            with self._lock:
+                if self._marks_wait():
+                    self._commit_all()
+                elif self._waiting and self.pause() <= _SHORTEST_S:
+                    with self._transaction(with_marks=False):
+                        pass  # what waits is part of every transaction
+            self._tend()
+        except StoreError as error:
+            self._complain(str(error))
+            self._clock.wait(self._stop, COMMIT_AT_S)
 
-    def _pause(self) -> float:
+    def pause(self) -> float:
         """Seconds until the readings that wait must be committed; an uplink may do it shortly before."""
         with self._lock:
             if self._waiting.since is None:
@@ -203,6 +203,10 @@ class Outbox(Upkeep):
             due = [due for lane in self._lanes.values() if (due := self._due_at(lane)) is not None]
             at = max([at, *(when + _SHORTEST_S for when in due if at <= when + _SHORTEST_S <= latest)])
             return max(_SHORTEST_S, at - self._clock.monotonic())
+
+    def _run(self) -> None:
+        while not self._clock.wait(self._stop, self.pause()):
+            self.step()
 
     def _complain(self, sentence: str) -> None:
         said, when = self._logged

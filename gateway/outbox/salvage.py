@@ -47,6 +47,7 @@ def salvage(
         return Saved(0, 0)
     try:
         old.execute("PRAGMA locking_mode=EXCLUSIVE")
+        old.execute("PRAGMA writable_schema=ON")  # one table's entry that makes no sense must not hide the others
         new.execute("BEGIN IMMEDIATE")
         try:
             records = sum(_copy(old, new, table) for table in (*_BY_NUMBER, *_WHOLE))
