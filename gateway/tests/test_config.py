@@ -190,8 +190,8 @@ def test_names_may_be_those_that_people_use(folder: Path) -> None:
          "belong in this file; write it alone into a file and name that file with password_file."),
         (HEAD + '[[uplink]]\nurl = "mqtt://x"\n[uplink.filter]\ndevices = ["b0"]', 'uplink[0].filter.devices[0] is '
          '"b0", which is no device of this configuration; there are no devices in this configuration.'),
-        (HEAD + '[[uplink]]\nurl = "mqtt://x"\n[uplink.backoff]\nlate = 200', 'uplink[0].backoff.late is 200, but it must be '
-         "at most 120.0."),
+        (HEAD + '[[uplink]]\nurl = "mqtt://x"\n[uplink.backoff]\nlate = 200', 'uplink[0].backoff.late is 200, but it '
+         "must be at most 120.0."),
         (HEAD + '[[uplink]]\nurl = "mqtt://x"\n[uplink.fallback]', "uplink[0].fallback needs uplink[0].fallback.url or "
          "uplink[0].fallback.source; else it is the first way again."),
         (HEAD + '[[uplink]]\nurl = "mqtt://x"\nformat = "homekit"', 'uplink[0].format is "homekit", but it must be '

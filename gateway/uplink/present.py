@@ -1,4 +1,4 @@
-"""What a format may know of its gateway beyond the messages: its devices, how they stand now, small notes. Types, and their filter.
+"""What a format may know of its gateway beyond the messages: devices, how they stand now, what is open, notes.
 
 Births, discovery and availability speak of now, and a backlog speaks of the past: this is the now. A format
 asks; it never writes anything but its own notes.
@@ -69,7 +69,7 @@ class Present(Notes, Protocol):
 
 
 class Filtered:
-    """A gateway as a filtered uplink may show it: what a filter keeps from the records is not told in a birth either."""
+    """A gateway as a filtered uplink may show it: what its filter keeps back is told in no birth either."""
 
     def __init__(self, present: Present, chosen: Filter) -> None:
         self.devices: Sequence[KnownDevice] = [
