@@ -38,7 +38,8 @@ def verify(rows: Iterable[Row], least: int = 0) -> Verified:
     for number, _, body, found in rows:
         if number != count + 1:
             return Verified(count, previous.hex(), count + 1, f"row {count + 1} is missing")
-        if chained(previous, body) != found:
+        # Whoever alters a row with a database's own tools may leave a text where bytes were.
+        if not isinstance(body, bytes) or chained(previous, body) != found:
             return Verified(count, previous.hex(), number, f"row {number} is not what was written{_said(body)}")
         previous, count = found, number
     if count < least:
@@ -46,9 +47,9 @@ def verify(rows: Iterable[Row], least: int = 0) -> Verified:
     return Verified(count, previous.hex(), None, "")
 
 
-def _said(body: bytes) -> str:
+def _said(body: object) -> str:
     try:
-        found = msgspec.json.decode(body)
+        found = msgspec.json.decode(body if isinstance(body, bytes) else str(body))
         return f" (it says: {found['at']}, {found['what']})"
     except (msgspec.MsgspecError, UnicodeDecodeError, KeyError, TypeError):
         return ""

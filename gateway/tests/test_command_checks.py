@@ -132,8 +132,9 @@ def test_a_changed_byte_is_another_command(known: issuers.Issuers) -> None:
 @pytest.mark.parametrize(
     "change",
     [
-        {"id": "1"}, {"action": "explode"}, {"counter": 0}, {"counter": 1.5}, {"extra": 1},
-        {"issued_at": "yesterday, at ten"}, {"device": ""}, {"reason": "x" * 1001}, {"params": {"n": 2**60}}, {"approvals": [{}]}, {"approvals": [1]},
+        {"id": "1"}, {"action": "explode"}, {"counter": 0}, {"counter": 1.5}, {"extra": 1}, {"device": ""},
+        {"issued_at": "yesterday, at ten"}, {"reason": "x" * 1001}, {"params": {"n": 2**60}}, {"approvals": [{}]},
+        {"approvals": [1]},
     ],
 )  # fmt: skip
 def test_an_envelope_has_one_shape(change: dict[str, Any]) -> None:
@@ -218,6 +219,8 @@ def test_one_altered_row_of_the_audit_is_found() -> None:
     assert (verify(altered).broken, verify(altered).rows) == (3, 2)
     quoted = [*whole[:2], (3, 0, bodies[4], whole[2][3]), *whole[3:]]
     assert "w4" in verify(quoted).why
+    as_text: Any = [*whole[:2], (3, 0, bodies[2].decode(), whole[2][3])]
+    assert verify(as_text).broken == 3
     assert verify(whole[:2] + whole[3:]).why == "row 3 is missing"
     assert verify([whole[1], whole[0]]).broken == 1
     rehashed = [*whole[:2], *rows(*bodies[:2], b"{}")[2:], *whole[3:]]
