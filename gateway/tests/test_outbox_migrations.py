@@ -11,10 +11,8 @@ from gateway.errors import StoreError
 from gateway.outbox.migrations import released, statements
 from gateway.records import Gap, Message, Reading
 from gateway.tests.fake_clock import FakeClock
-from gateway.tests.outbox_samples import Route, event, opened, reading
+from gateway.tests.outbox_samples import RELEASED, Route, event, opened, reading
 
-# Databases that released code wrote: 25 readings (number 23 unreadable), 3 events, two uplinks with messages.
-_RELEASED = Path(__file__).parent / "outbox_released"
 _ROUTES = (Route("county"), Route("town", acks=True, max_delay=0))
 _STOPS = [
     (number, stop) for number, script in released() for stop in range(len(statements(script)) + 1)
@@ -23,12 +21,12 @@ _STOPS = [
 
 def _begin_with(folder: Path, schema: int) -> None:
     if schema:
-        shutil.copy(_RELEASED / f"{schema:04d}.db", folder / "outbox.db")
+        shutil.copy(RELEASED / f"{schema:04d}.db", folder / "outbox.db")
 
 
 def test_every_released_schema_has_a_fixture() -> None:
     """All but the newest, which this release writes itself."""
-    kept = [int(file.stem) for file in sorted(_RELEASED.glob("*.db"))]
+    kept = [int(file.stem) for file in sorted(RELEASED.glob("*.db"))]
     assert kept == [number for number, _ in released()][:-1]
 
 
