@@ -4,6 +4,7 @@ A registry of its own, so that nothing of the process or of other libraries is t
 `docs/metrics.md` describes each; a test fails when one is missing there, or when a count of a status is not told.
 """
 
+import logging
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Literal, NamedTuple
 from wsgiref.simple_server import WSGIServer
@@ -12,7 +13,9 @@ from prometheus_client import CollectorRegistry, start_http_server
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from gateway.errors import ConfigurationError
+from gateway.errors import ConfigurationError, GewuError
+
+_log = logging.getLogger(__name__)
 
 Snapshot = dict[str, Any]
 """`status` and `health` as `gateway.agent.Agent` gives them, `commands` (counts or None), `now` (Unix ms)."""
@@ -98,7 +101,9 @@ def _health(*path: str) -> Callable[[Snapshot], float | None]:
     return value
 
 
+KNOWN = "gewu_state_known"
 TOLD: tuple[Told, ...] = (
+    _one(KNOWN, "gauge", "1; 0 while the store cannot be read, and then nothing else is told", lambda _: 1.0),
     _one("gewu_up_seconds", "gauge", "since the gateway started", lambda s: s["status"]["gateway"]["uptime_s"]),
     _store("accepted", "counter", "records committed, all streams"),
     _store("delivered", "counter", "records that every uplink and sink has delivered"),
@@ -169,7 +174,12 @@ class _Status(Collector):
         self._read = read
 
     def collect(self) -> Iterable[Metric]:
-        snapshot = self._read()
+        try:
+            snapshot = self._read()
+        except GewuError as error:
+            _log.warning("Prometheus is told nothing but %s: %s", KNOWN, error)
+            yield GaugeMetricFamily(KNOWN, TOLD[0].help, value=0)
+            return
         for told in TOLD:
             family = CounterMetricFamily if told.kind == "counter" else GaugeMetricFamily
             metric = family(told.name, told.help, labels=told.labels)

@@ -2,6 +2,7 @@
 
 import re
 import urllib.request
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, get_args
 
@@ -10,7 +11,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from gateway.bus.status import BusStatus
-from gateway.errors import ConfigurationError
+from gateway.errors import ConfigurationError, StoreError
 from gateway.metrics import TOLD, Exporter
 from gateway.outbox.stats import Stats
 from gateway.sinks.status import SinkStatus
@@ -38,10 +39,17 @@ HEALTH: dict[str, Any] = {
 }  # fmt: skip
 
 
-def scrape() -> dict[tuple[str, frozenset[str]], float]:
+def whole() -> dict[str, Any]:
+    return {"status": STATUS, "health": HEALTH, "commands": {"done": 1, "strangers": 2}, "now": 3_000}
+
+
+def sick() -> dict[str, Any]:
+    raise StoreError("The disk is gone.")
+
+
+def scrape(read: Callable[[], dict[str, Any]] = whole) -> dict[tuple[str, frozenset[str]], float]:
     """What Prometheus reads off a socket, by name and label values."""
-    snapshot = {"status": STATUS, "health": HEALTH, "commands": {"done": 1, "strangers": 2}, "now": 3_000}
-    exporter = Exporter("127.0.0.1:0", lambda: snapshot)
+    exporter = Exporter("127.0.0.1:0", read)
     try:
         with urllib.request.urlopen(f"http://127.0.0.1:{exporter.port}/metrics", timeout=10) as answer:
             text = answer.read().decode()
@@ -64,6 +72,12 @@ def test_what_prometheus_reads() -> None:
     assert ("gewu_device_online", frozenset({"north", "b1"})) not in found
     assert not {name for name, _ in found} & {"gewu_temperature_celsius", "gewu_under_voltage"}
     assert all(name.startswith("gewu_") for name, _ in found)
+
+
+def test_a_store_that_cannot_be_read_is_told_as_such() -> None:
+    """One metric says that nothing else is known; nobody gets a traceback."""
+    assert scrape(sick) == {("gewu_state_known", frozenset()): 0}
+    assert scrape()[("gewu_state_known", frozenset())] == 1
 
 
 @pytest.mark.parametrize(
