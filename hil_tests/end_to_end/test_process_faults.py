@@ -30,28 +30,28 @@ def test_kills_at_named_points_lose_nothing(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("seed", [1, 2])
-def test_a_power_cut_at_any_write_or_sync(tmp_path: Path, seed: int) -> None:
+def test_a_power_cut_at_any_write_or_sync(memory: Path, seed: int) -> None:
     """A2: opens unaided with everything that was promised, whatever part of the unsynced writes is gone or torn."""
-    ledger = power_cuts.cut_everywhere(tmp_path, seed, most=60)
+    ledger = power_cuts.cut_everywhere(memory, seed, most=60)
     assert ledger.clean(), ledger.troubles[:5]
     assert ledger.runs == 180
 
 
-def test_a_spoiled_journal(tmp_path: Path) -> None:
+def test_a_spoiled_journal(memory: Path) -> None:
     """A3: torn last frame, journal cut anywhere, -shm of rubbish: opens, every earlier commit is there."""
     ledger = Ledger()
     for seed in range(20):
-        (tmp_path / str(seed)).mkdir()
-        ledger += power_cuts.spoiled_journal(tmp_path / str(seed), seed)
+        (memory / str(seed)).mkdir()
+        ledger += power_cuts.spoiled_journal(memory / str(seed), seed)
     assert ledger.clean(), ledger.troubles
     assert len(ledger.kills) == 3
 
 
-def test_random_bytes_in_the_database(tmp_path: Path) -> None:
+def test_random_bytes_in_the_database(memory: Path) -> None:
     """A4: 4 KiB of random bytes anywhere: it starts, the damaged file is kept, and readable rows are salvaged."""
     ledger = Ledger()
     for seed in range(12):
-        ledger += damage.overwritten(tmp_path / str(seed), seed)
+        ledger += damage.overwritten(memory / str(seed), seed)
     assert ledger.clean(), ledger.troubles
     assert ledger.kills["noticed"] > 0
 

@@ -16,6 +16,7 @@ class Route:
     acks: bool = False
     max_delay: float = 2.0
     filter: Filter | None = None
+    whole_blocks: bool = False
 
 
 def reading(number: int, device: str = "b0101") -> Reading:

@@ -108,6 +108,7 @@ def taken_out(outbox: Outbox) -> tuple[list[str], list[int]]:
     events: list[str] = []
     numbers: list[int] = []
     again = [outbox.message(ROUTE.name, seq) for seq in outbox.undelivered(ROUTE.name)]
+    again += outbox.next_messages(ROUTE.name, 100, 100)
     while again:
         for message in again:
             for record in message.records if message else ():
