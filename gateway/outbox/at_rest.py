@@ -24,6 +24,7 @@ class _Route:
     acks: bool = False
     max_delay: float = 0.0
     filter: Filter | None = None
+    whole_blocks: bool = False
 
 
 def stats_at_rest(folder: Path) -> Stats | None:

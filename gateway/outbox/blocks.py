@@ -9,6 +9,7 @@ import zlib
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from gateway import columns
 from gateway.columns import pack, unpack
 from gateway.records import Reading
 
@@ -94,6 +95,14 @@ def body(connection: sqlite3.Connection, first: int) -> bytes:
 def readings(connection: sqlite3.Connection, block: Block) -> list[Reading]:
     """What `block` holds. Raises ValueError when it cannot be read back."""
     return unpacked(body(connection, block.first), block.last - block.first + 1)
+
+
+def packed_as_it_lies(connection: sqlite3.Connection, block: Block) -> columns.Packed | None:
+    """What `block` holds, not unpacked; None when its checksum is wrong."""
+    stored = body(connection, block.first)
+    if zlib.crc32(stored[4:]).to_bytes(4, "big") != stored[:4]:
+        return None
+    return columns.Packed(stored[4:], block.last - block.first + 1, block.end)
 
 
 def delete(connection: sqlite3.Connection, first: int) -> None:

@@ -4,12 +4,13 @@ SQL on a connection handed in; it numbers nothing and remembers nothing.
 """
 
 import sqlite3
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import msgspec
 
 from gateway.filters import Filter
-from gateway.outbox import readings, rows
+from gateway.outbox import blocks, readings, rows
 from gateway.outbox.readings import Run, Shelf
 from gateway.outbox.streams import EVENTS
 from gateway.records import Event, Reading
@@ -20,6 +21,8 @@ MOST_BYTES = 48 * 1024
 # With a filter a message may stand for more numbers than it holds, and one look goes over no more than these.
 _MOST_LOOKED = 2048
 _MOST_EVENTS_LOOKED = 500
+_MOST_BLOCK_BYTES = 128 * 1024
+_NO_END = 2**62
 
 _encode = msgspec.json.Encoder().encode
 
@@ -37,15 +40,20 @@ class Content(NamedTuple):
 
     number: int
     boot: str
-    records: tuple[Reading, ...]
+    records: Sequence[Reading]
     first: int
     last: int
     full: bool  # or more would fit, were there more
 
 
-def take_readings(connection: sqlite3.Connection, shelf: Shelf, wanted: Filter | None, start: int) -> Content | None:
-    """The content of the next message from number `start` on; `records` may be empty when a filter passes over all."""
-    run = readings.run(connection, shelf, start, MOST_READINGS if wanted is None else _MOST_LOOKED)
+def take_readings(
+    connection: sqlite3.Connection, shelf: Shelf, wanted: Filter | None, start: int, last: int = _NO_END
+) -> Content | None:
+    """The content of the next message from number `start` on, none above `last`.
+
+    `records` may be empty when a filter passes over all.
+    """
+    run = readings.run(connection, shelf, start, MOST_READINGS if wanted is None else _MOST_LOOKED, last)
     if run is None:
         return None
     if wanted is None:
@@ -58,6 +66,20 @@ def take_readings(connection: sqlite3.Connection, shelf: Shelf, wanted: Filter |
     last = run.first + len(run.readings) - 1 if whole else passed[len(chosen)][0] - 1
     number = passed[0][0] if passed else run.first
     return Content(number, run.boot, chosen, run.first, last, not whole or len(run.readings) == _MOST_LOOKED)
+
+
+def take_block(connection: sqlite3.Connection, start: int, last: int = _NO_END) -> Content | None:
+    """A whole block as it lies, when a large one begins at number `start` and none of it is above `last`.
+
+    None for small groups, which share a message, and for what is damaged: reading it the other way tells.
+    """
+    block = blocks.at_or_after(connection, start)
+    if block is None or block.first != start or block.last > last or block.last - start < MOST_READINGS:
+        return None
+    found = blocks.packed_as_it_lies(connection, block)
+    if found is None or len(found.body) > _MOST_BLOCK_BYTES:
+        return None
+    return Content(start, block.boot, found, start, block.last, full=True)
 
 
 def same_readings(

@@ -8,7 +8,7 @@ import sqlite3
 import uuid
 
 from gateway.intervals import Intervals
-from gateway.outbox import gaps
+from gateway.outbox import behind, gaps
 from gateway.outbox.forgetting import next_number
 from gateway.outbox.streams import GAPS, NAMES, NUMBERED, READINGS
 from gateway.records import Gap
@@ -22,6 +22,7 @@ def begin(connection: sqlite3.Connection, now_ms: int) -> str:
         starts = {stream: _start(connection, uplink, stream) for stream in NUMBERED}
         connection.execute("DELETE FROM gap WHERE uplink = ? AND stream = 'messages'", (uplink,))
         connection.execute("DELETE FROM message WHERE uplink = ?", (uplink,))
+        behind.write(connection, uplink, ())
         connection.execute("UPDATE uplink SET next = 1 WHERE id = ?", (uplink,))
         for stream, start in starts.items():
             connection.execute(
@@ -42,7 +43,7 @@ def begin(connection: sqlite3.Connection, now_ms: int) -> str:
 
 def _start(connection: sqlite3.Connection, uplink: int, stream: int) -> int:
     """The first number of `stream` that the uplink may not have yet."""
-    behind = connection.execute(
+    looked = connection.execute(
         "SELECT max(done, looked) FROM progress WHERE uplink = ? AND stream = ?", (uplink, stream)
     ).fetchone()
     done, queued = connection.execute(
@@ -50,7 +51,9 @@ def _start(connection: sqlite3.Connection, uplink: int, stream: int) -> int:
         " WHERE uplink = ? AND stream = ?",
         (uplink, stream),
     ).fetchone()
-    return int(queued) if queued is not None else max(behind[0] if behind else 1, (done or 0) + 1)
+    start = int(queued) if queued is not None else max(looked[0] if looked else 1, (done or 0) + 1)
+    late = behind.read(connection, uplink) if stream == READINGS else ()
+    return min(start, late[0][0]) if late else start
 
 
 def announce_holes(connection: sqlite3.Connection, now_ms: int, reason: str) -> int:

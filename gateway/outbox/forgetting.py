@@ -6,7 +6,7 @@ It runs inside its caller's transaction and remembers nothing.
 import sqlite3
 from collections.abc import Sequence
 
-from gateway.outbox import blocks, gaps, readings, rows
+from gateway.outbox import behind, blocks, gaps, readings, rows
 from gateway.outbox.lane import Lane, Pruned
 from gateway.outbox.route import Route
 from gateway.outbox.streams import GAPS, NAMES, NUMBERED, READINGS
@@ -86,14 +86,20 @@ def attach(connection: sqlite3.Connection, routes: Sequence[Route], now: float, 
 
 
 def _catch_up(connection: sqlite3.Connection, lane: Lane, now_ms: int) -> bool:
-    behind = False
+    changed = False
+    reason = "forgotten before this uplink was configured"
     for stream in NUMBERED:
         oldest = oldest_number(connection, stream) or next_number(connection, stream)
+        for first, last in lane.behind if stream == READINGS else ():
+            if first < oldest:
+                changed = True
+                lane.announce(connection, NAMES[stream], first, min(last, oldest - 1), now_ms, reason)
+        if stream == READINGS:
+            behind.write(connection, lane.id, behind.without(lane.behind, oldest - 1))
         if lane.cursor[stream] < oldest:
-            behind = True
-            reason = "forgotten before this uplink was configured"
+            changed = True
             lane.announce(connection, NAMES[stream], lane.cursor[stream], oldest - 1, now_ms, reason)
             connection.execute(
                 "UPDATE progress SET done = ? WHERE uplink = ? AND stream = ?", (oldest, lane.id, stream)
             )
-    return behind
+    return changed

@@ -12,7 +12,8 @@ from typing import NamedTuple
 import msgspec
 
 from gateway.filters import Filter
-from gateway.outbox import composing, gaps
+from gateway.outbox import behind, composing, gaps, readings
+from gateway.outbox.behind import Runs
 from gateway.outbox.composing import Content, Span
 from gateway.outbox.readings import Shelf
 from gateway.outbox.route import Route
@@ -20,6 +21,9 @@ from gateway.outbox.streams import EVENTS, GAPS, NAMES, NUMBERED, READINGS
 from gateway.records import Event, Gap, Message
 
 _PRUNE_MESSAGES = 500
+_NO_END = 2**62
+# So many readings that were never composed are a backlog: what is read from now on does not wait for them.
+_BACKLOG = 16 * composing.MOST_READINGS
 
 
 class Composed(NamedTuple):
@@ -27,6 +31,7 @@ class Composed(NamedTuple):
 
     messages: list[tuple[Message, Span]]
     cursor: dict[int, int]
+    behind: Runs
 
 
 class Pruned(NamedTuple):
@@ -45,6 +50,7 @@ class Lane:
         self.max_delay = route.max_delay
         self.filter = route.filter
         self.filter_id = None if route.filter is None else _filter_id(connection, route.filter)
+        self.whole_blocks = route.whole_blocks and route.filter is None
         self.waiting_since: float | None = None
         self.announced_at = -1e9
         self._shelf = Shelf()
@@ -53,6 +59,8 @@ class Lane:
         for stream, done, looked in connection.execute(
             "SELECT stream, done, looked FROM progress WHERE uplink = ?", (uplink,)
         ):
+            if stream not in NAMES:
+                continue  # a run of `behind`
             self.done[stream], self.cursor[stream] = done, max(done, looked)
         kept, highest = connection.execute(
             "SELECT next, (SELECT max(seq) FROM message WHERE uplink = ?1) FROM uplink WHERE id = ?1", (uplink,)
@@ -62,6 +70,8 @@ class Lane:
             "SELECT stream, max(last) FROM message WHERE uplink = ? GROUP BY stream", (uplink,)
         ):
             self.cursor[stream] = max(self.cursor[stream], last + 1)
+        # Readings below the cursor that are still to be composed.
+        self.behind = behind.read(connection, uplink)
         # Messages without a confirmation: the window bounds them, so they fit in memory.
         self.undelivered: dict[int, Span] = {
             seq: Span(stream, first, last)
@@ -90,6 +100,14 @@ class Lane:
         """Whether a message without a confirmation holds one of the readings first..last."""
         return any(s.stream == READINGS and s.first <= last and s.last >= first for s in self.undelivered.values())
 
+    def has_passed(self, number: int) -> bool:
+        """Whether the reading `number` was composed, or passed over by the filter."""
+        return number < self.cursor[READINGS] and not any(first <= number <= last for first, last in self.behind)
+
+    def edges(self) -> list[int]:
+        """The numbers at which `has_passed` changes."""
+        return [self.cursor[READINGS], *(edge for first, last in self.behind for edge in (first, last + 1))]
+
     # --- composing ------------------------------------------------------------------------------------
 
     def compose(
@@ -116,16 +134,40 @@ class Lane:
                 number(Span(GAPS, gap_id, gap_id), "", (gap,))
                 cursor[GAPS] = gap_id + 1
                 bulk -= 1
-        for _ in range(bulk):
-            content = composing.take_readings(connection, self._shelf, self.filter, cursor[READINGS])
+        late = self._set_backlog_behind(connection, cursor)
+        while bulk > 0:
+            content = self._take(connection, cursor[READINGS])
             if content is None or not (content.full or due or not content.records):
                 break
-            if content.records:
-                message = self._message(epoch, self.next_seq + len(made), sent, content, self.filter is not None)
-                made.append((message, Span(READINGS, content.first, content.last)))
             cursor[READINGS] = content.last + 1
-        self._write(connection, made, cursor, sent)
-        return Composed(made, cursor)
+            bulk -= self._add(made, epoch, sent, content)
+        while bulk > 0 and late:
+            first, last = late[0]
+            content = self._take(connection, first, last)
+            late = behind.without(late, last if content is None else content.last)
+            bulk -= 0 if content is None else self._add(made, epoch, sent, content)
+        self._write(connection, made, cursor, late, sent)
+        return Composed(made, cursor, late)
+
+    def _set_backlog_behind(self, connection: sqlite3.Connection, cursor: dict[int, int]) -> Runs:
+        """Move the cursor over a backlog, which then goes beside the live readings; returns what is behind."""
+        first, following = cursor[READINGS], readings.next_number(connection)
+        if following - first <= _BACKLOG:
+            return self.behind
+        cursor[READINGS] = following
+        return (*self.behind, (first, following - 1))
+
+    def _take(self, connection: sqlite3.Connection, start: int, last: int = _NO_END) -> Content | None:
+        whole = composing.take_block(connection, start, last) if self.whole_blocks else None
+        return whole or composing.take_readings(connection, self._shelf, self.filter, start, last)
+
+    def _add(self, made: list[tuple[Message, Span]], epoch: str, sent: int, content: Content) -> int:
+        """Number the message of `content`; returns how many that made: 0 when the filter left nothing."""
+        if not content.records:
+            return 0
+        message = self._message(epoch, self.next_seq + len(made), sent, content, self.filter is not None)
+        made.append((message, Span(READINGS, content.first, content.last)))
+        return 1
 
     def _message(self, epoch: str, seq: int, sent: int, content: Content, filtered: bool) -> Message:
         return Message(
@@ -139,14 +181,21 @@ class Lane:
         )
 
     def _write(
-        self, connection: sqlite3.Connection, made: list[tuple[Message, Span]], cursor: dict[int, int], sent: int
+        self,
+        connection: sqlite3.Connection,
+        made: list[tuple[Message, Span]],
+        cursor: dict[int, int],
+        late: Runs,
+        sent: int,
     ) -> None:
         connection.executemany(
             "INSERT INTO message (uplink, seq, stream, first, last, sent, delivered, filter)"
             " VALUES (?, ?, ?, ?, ?, ?, 0, ?)",
             [(self.id, message.seq, *span, sent, self.filter_id) for message, span in made],
         )
-        if self.filter is not None:
+        if late != self.behind:
+            behind.write(connection, self.id, late)
+        if self.filter is not None or late:
             connection.executemany(
                 "UPDATE progress SET looked = ? WHERE uplink = ? AND stream = ?",
                 [(upto, self.id, stream) for stream, upto in cursor.items() if upto != self.cursor[stream]],
@@ -157,6 +206,7 @@ class Lane:
         for message, span in step.messages:
             self.undelivered[message.seq] = span
         self.cursor = step.cursor
+        self.behind = step.behind
         self.next_seq += len(step.messages)
         if self.cursor[READINGS] == self.done[READINGS]:
             self._shelf.clear()
@@ -173,6 +223,9 @@ class Lane:
         stream, first, last, sent, spec = found
         if stream == READINGS:
             wanted = None if spec is None else msgspec.json.decode(spec, type=Filter)
+            whole = composing.take_block(connection, first, last) if self.whole_blocks and wanted is None else None
+            if whole is not None and whole.last == last:
+                return self._message(epoch, seq, sent, whole, False)
             content = composing.same_readings(connection, self._shelf, wanted, first, last)
             return None if content is None else self._message(epoch, seq, sent, content, wanted is not None)
         boot = ""
@@ -225,10 +278,8 @@ class Lane:
             "SELECT seq, stream, last FROM message WHERE uplink = ? AND seq <= ? ORDER BY seq LIMIT ?",
             (self.id, upto, _PRUNE_MESSAGES),
         ).fetchall()
-        done = {stream: last + 1 for _, stream, last in batch}
         seq = batch[-1][0] if batch else upto
-        if self.filter is not None:
-            done = self._done_with_filter(connection, seq)
+        done = self._done(connection, seq)
         if not batch and all(self.done[stream] >= number for stream, number in done.items()):
             return None
         connection.execute("DELETE FROM message WHERE uplink = ? AND seq <= ?", (self.id, seq))
@@ -239,16 +290,19 @@ class Lane:
         )
         return Pruned(seq, done)
 
-    def _done_with_filter(self, connection: sqlite3.Connection, seq: int) -> dict[int, int]:
-        """What is behind the lane when messages up to `seq` go: all before the next message, or all it looked at."""
-        done = {}
-        for stream in (*NUMBERED, GAPS):
-            following = connection.execute(
-                "SELECT first FROM message WHERE uplink = ? AND stream = ? AND seq > ? ORDER BY seq LIMIT 1",
-                (self.id, stream, seq),
-            ).fetchone()
-            done[stream] = self.cursor[stream] if following is None else following[0]
-        return done
+    def _done(self, connection: sqlite3.Connection, seq: int) -> dict[int, int]:
+        """What is done with when messages up to `seq` go: all below what the others hold and what is still to be
+        composed.
+        """
+        kept = dict(
+            connection.execute(
+                "SELECT stream, min(first) FROM message WHERE uplink = ? AND seq > ? GROUP BY stream", (self.id, seq)
+            ).fetchall()
+        )
+        done = {stream: min(kept.get(stream, self.cursor[stream]), self.cursor[stream]) for stream in self.cursor}
+        if self.behind:
+            done[READINGS] = min(done[READINGS], self.behind[0][0])
+        return {stream: max(number, self.done[stream]) for stream, number in done.items()}
 
     def pruned(self, step: Pruned) -> None:
         """The transaction of `prune` is committed."""

@@ -100,10 +100,10 @@ def _announce(
     connection: sqlite3.Connection, lanes: Sequence[Lane], first: int, last: int, start: int, end: int, reason: str
 ) -> int:
     """Only who has not had the readings hears of them, so that what is announced is what is missing."""
-    cuts = sorted({lane.cursor[READINGS] for lane in lanes if first < lane.cursor[READINGS] <= last})
+    cuts = sorted({edge for lane in lanes for edge in lane.edges() if first < edge <= last})
     dropped = 0
     for a, b in zip([first, *cuts], [cut - 1 for cut in cuts] + [last], strict=True):
-        known_to = [lane.id for lane in lanes if lane.cursor[READINGS] > b]
+        known_to = [lane.id for lane in lanes if lane.has_passed(b)]
         if lanes and len(known_to) == len(lanes):
             continue
         gap = Gap(stream="readings", first=a, last=b, start=start, end=end, reason=reason)

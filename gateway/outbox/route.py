@@ -27,6 +27,11 @@ class Route(Protocol):
         """What the uplink wants; None is everything."""
         ...
 
+    @property
+    def whole_blocks(self) -> bool:
+        """Whether large blocks may leave packed, as they lie."""
+        ...
+
 
 class Keep(Protocol):
     """The keys of `[store]`."""

@@ -45,9 +45,12 @@ class Sending(Notebook):
             return [message for message, _ in steps[-1].messages]
 
     def due_in(self, uplink: str) -> float | None:
-        """Seconds until a waiting reading must leave; None when none waits."""
+        """Seconds until a waiting reading must leave, 0 while there is a backlog; None when none waits."""
         with self._lock:
-            due = self._due_at(self._lanes[uplink])
+            lane = self._lanes[uplink]
+            if lane.behind:
+                return 0.0
+            due = self._due_at(lane)
             return None if due is None else max(0.0, due - self._clock.monotonic())
 
     def undelivered(self, uplink: str) -> list[int]:
@@ -141,4 +144,4 @@ class Sending(Notebook):
                 return True
             backlog = readings.next_number(connection) - lane.cursor[READINGS] + self._waiting.count
             news = bulk > 0 and gaps.listed(connection, lane.id, lane.cursor[GAPS], 1)
-            return bool(news) or (bulk > 0 and backlog >= MOST_READINGS)
+            return bool(news) or (bulk > 0 and (backlog >= MOST_READINGS or bool(lane.behind)))

@@ -69,6 +69,8 @@ def _waiting(connection: sqlite3.Connection, lanes: list[Lane], stream: int, fol
         waiting.add(oldest_number(connection, stream) or following, following - 1)
     for lane in lanes:
         waiting.add(lane.cursor[stream], following - 1)
+        for first, last in lane.behind if stream == READINGS else ():
+            waiting.add(first, last)
         for span in lane.undelivered.values():
             if span.stream == stream:
                 waiting.add(span.first, span.last)

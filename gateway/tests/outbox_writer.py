@@ -24,6 +24,7 @@ class _Route:
     acks: bool = True
     max_delay: float = 0.2
     filter: Filter | None = None
+    whole_blocks: bool = False
 
 
 def main(folder: Path, url: str, acks: bool, count: int) -> int:
