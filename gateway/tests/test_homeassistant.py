@@ -1,6 +1,7 @@
 """Home Assistant's discovery, checked against the keys, classes and units that its documentation lists."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -8,8 +9,11 @@ import pytest
 from gateway.filters import Filter
 from gateway.names import called, catalogue
 from gateway.profile import load, shipped
+from gateway.tests.fake_broker import FakeBroker
 from gateway.tests.fake_clock import FakeClock
+from gateway.tests.outbox_samples import Route, opened
 from gateway.tests.present_samples import NOW, Now, event, message, reading, settings
+from gateway.uplink.delivery import Delivery
 from gateway.uplink.format import Publication, Say
 from gateway.uplink.homeassistant import HomeAssistantFormat
 from gateway.uplink.homeassistant_entities import entity_id, object_id
@@ -242,3 +246,24 @@ def test_ids_hold_whatever_a_device_is_called() -> None:
     assert one.replace("-", "").replace("_", "").isalnum()
     assert one.isascii()
     assert entity_id("sensor", "B-01.x", "voltage") == "sensor.b_01_x_voltage"
+
+
+def test_a_long_opening_keeps_the_brokers_window(tmp_path: Path) -> None:
+    """Hundreds of discoveries wait for confirmations as MQTT 5 wants it; readings wait for the last of them."""
+    clock, broker, now = FakeClock(NOW), FakeBroker(window=5), everything()
+    outbox = opened(tmp_path, clock, Route(name="u", max_delay=0))
+    outbox.put_reading(reading("d0", voltage=1.0))
+    outbox.flush()
+    form = HomeAssistantFormat(settings("homeassistant"), clock, now, "1.0")
+    delivery = Delivery(
+        settings("homeassistant"), outbox, broker, clock, form, health=dict, chance=lambda: 0.5, wake=lambda: None
+    )
+    broker.confirms = False
+    for _ in range(200):
+        delivery.step()
+        if broker.link.unconfirmed:
+            broker.link.confirm(len(broker.published) - broker.link.unconfirmed + 1)
+    assert broker.most_unconfirmed == 5
+    expected = [p.topic for p in form.opening()]
+    assert [topic for topic, _, _ in broker.published][: len(expected)] == expected
+    assert outbox.stats().queued == 0

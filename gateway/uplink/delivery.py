@@ -28,6 +28,7 @@ from gateway.uplink.stall import Stall
 from gateway.uplink.status import Counts, UplinkStatus
 from gateway.uplink.store import Store
 from gateway.uplink.upkeep import Upkeep
+from gateway.uplink.words import Words
 
 _log = logging.getLogger(__name__)
 
@@ -77,6 +78,7 @@ class Delivery:
         self._upkeep = Upkeep(settings, clock, self._budget, bulletin)
         self._hearing = Hearing(settings, store, form, self._flight, self._patience, self._counts)
         self._sender = Sender(settings, store, form, self._flight, self._budget, bulletin, self._counts)
+        self._words = Words()
         self._sayings: deque[Publication] = deque(maxlen=_MOST_SAYINGS)
         self._link: Link | None = None
         self._retry_at = 0.0
@@ -106,9 +108,9 @@ class Delivery:
         self._answer(link, self._hearing.due(now))
         self._speak(link)
         self._again_if_silent()
-        if not self._hearing.held:
-            self._sender.fill(link, now)
-        self._stall.look(bool(self._flight), now)
+        if not self._hearing.held and not self._words:
+            self._sender.fill(link, now, self._words.unconfirmed)
+        self._stall.look(bool(self._flight or self._words), now)
         self._report(link)
         return self._idle(link)
 
@@ -130,7 +132,8 @@ class Delivery:
 
     def idle(self) -> bool:
         """Nothing is on its way and nothing is about to be: a good moment to stop."""
-        busy = self._flight or self._flight.again or self._sayings or self._store.due_in(self._name) is not None
+        saying = self._words or self._sayings
+        busy = saying or self._flight or self._flight.again or self._store.due_in(self._name) is not None
         return self._link is None or not busy
 
     def goodbye(self) -> int | None:
@@ -198,6 +201,7 @@ class Delivery:
         _log.info("uplink %s is connected to %s%s", self._name, self._settings.url, way)
         self._upkeep.look_soon()
         self._hearing.begin()
+        self._words.begin()
         link.subscribe(self._format.topics())
         self._publish(link, *self._format.opening())
         self._sender.begin(self._clock.wall_ms())
@@ -223,7 +227,8 @@ class Delivery:
 
     def _leave(self, link: Link, why: str) -> None:
         """End the connection on purpose, with the format's last words, and make another one soon."""
-        self._publish(link, *self._format.closing())
+        for publication in self._format.closing():
+            link.publish(publication)
         self._lose(f"Uplink {self._name} begins a new connection: {why}.")
 
     # --- hearing --------------------------------------------------------------------------------------
@@ -258,10 +263,12 @@ class Delivery:
 
     def _confirm(self, token: int) -> list[int]:
         self._backoff.succeeded()
+        self._words.confirmed(token)
         seq = self._flight.confirm(token)
+        if self._words or seq is not None:
+            self._stall.progress(self._clock.monotonic())
         if seq is None:
             return []
-        self._stall.progress(self._clock.monotonic())
         self._sender.confirmed()
         self._counts.confirmed += 1
         return [seq]
@@ -304,14 +311,21 @@ class Delivery:
     # --- sending --------------------------------------------------------------------------------------
 
     def _publish(self, link: Link, *publications: Publication) -> None:
-        for publication in publications:
-            self._budget.pay(publication)
-            link.publish(publication)
+        self._words.add(publications)
+        self._speak(link)
 
     def _speak(self, link: Link) -> None:
-        while self._sayings:
-            self._publish(link, self._sayings[0])
+        """Say what waits to be said, as far as the broker's window allows: the format's words, then replies."""
+        window = link.window - len(self._flight)
+        while (publication := self._words.next(window)) is not None:
+            self._utter(link, publication)
+        while self._sayings and not self._words and self._words.may(self._sayings[0], window):
+            self._utter(link, self._sayings[0])
             self._sayings.popleft()
+
+    def _utter(self, link: Link, publication: Publication) -> None:
+        self._budget.pay(publication)
+        self._words.left(publication, link.publish(publication))
 
     def _again_if_silent(self) -> None:
         if not self._settings.acks or self._flight.again:
@@ -334,7 +348,7 @@ class Delivery:
         waits = [_LONGEST_WAIT_S, self._health_at - now]
         due = None if self._hearing.held else self._sender.due_in(link, now)
         waits += [] if due is None else [due]
-        if self._flight:
+        if self._flight or self._words:
             waits.append(self._stall.due_in(now))
         if self._settings.acks:
             waits.append(max(self._patience.due_in(now), 0.05))

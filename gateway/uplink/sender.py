@@ -45,6 +45,7 @@ class Sender:
         self._clumsy = Clumsy()
         self._connected_at = 0
         self._interrupted = False
+        self._others = 0
 
     def begin(self, connected_at: int) -> None:
         """A new connection: what is unconfirmed goes again."""
@@ -54,8 +55,14 @@ class Sender:
         self._counts.sent_again += len(self._flight.again)
         self._clumsy.connected()
 
-    def fill(self, link: Link, now: float) -> None:
-        """Send what may be sent now. Raises TryAgain, and StoreError: then the next call makes up for it."""
+    def fill(self, link: Link, now: float, others: int = 0) -> None:
+        """Send what may be sent now, beside `others` publications that wait for the broker's confirmation.
+
+        Raises TryAgain, and StoreError: then the next call makes up for it.
+        """
+        self._others = others
+        if others >= link.window:
+            return
         if self._interrupted:
             self._flight.repeat(self._store.undelivered(self._name), _MOST_AGAIN)
         self._interrupted = True
@@ -106,7 +113,7 @@ class Sender:
     # --- inside ---------------------------------------------------------------------------------------
 
     def _window(self, link: Link) -> int:
-        return 1 if self._clumsy.careful else max(1, min(self._settings.window, link.window))
+        return 1 if self._clumsy.careful else max(1, min(self._settings.window, link.window - self._others))
 
     def _send_again(self, link: Link, window: int, now: float) -> None:
         again = self._flight.again
