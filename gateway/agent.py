@@ -15,15 +15,24 @@ from typing import IO, Any
 
 import msgspec
 
-from gateway import __version__, health, lent, systemd
+from gateway import __version__, health, lent, orders, systemd
+from gateway.backup.making import OUTBOX, WORK
+from gateway.backup.scheduled import schedule_of
 from gateway.bus.board import BoardListener
 from gateway.bus.poller import BusPoller
 from gateway.clock import Clock
+from gateway.commands.desk import Desk
 from gateway.config import Config, notices
+from gateway.config.routes import routes
 from gateway.control import ControlServer
 from gateway.errors import ConfigurationError, StoreError
+from gateway.metrics import Exporter
 from gateway.outbox import Outbox
-from gateway.uplink import Uplink
+from gateway.presence import Presence
+from gateway.sinks import Sink, sink_of
+from gateway.store_events import StoreEvents
+from gateway.uplink import Inbox, Uplink
+from gateway.uplink.present import Filtered
 
 _log = logging.getLogger(__name__)
 # A stop within 5 s: the buses end in one poll, the rest belongs to the last deliveries. Whoever is still busy
@@ -32,6 +41,7 @@ _STOP_BUSES_S = 1.0
 _STOP_DRAIN_S = 1.8
 _STOP_UPLINKS_S = 2.6
 _PULSE_S = 1.0
+Part = BusPoller | BoardListener | Uplink | Sink | Outbox | Desk
 
 
 class Agent:
@@ -43,12 +53,25 @@ class Agent:
         self._started = clock.monotonic()
         data_dir = config.gateway.data_dir
         self._lock = _lock_folder(data_dir)
-        self.outbox = Outbox(data_dir, clock, config.uplink, config.store)
-        self.uplinks = [Uplink(uplink, config.gateway, self.outbox, clock, self.health) for uplink in config.uplink]
+        self.outbox = Outbox(data_dir, clock, routes(config), config.store)
+        self._store_events = StoreEvents(self.outbox, clock)
+        self.inbox = Inbox(self.outbox, clock)
+        present = Presence(config.bus, lambda: [bus.status() for bus in self.buses], self.outbox)
+        views = [Filtered(present, route.filter) if route.filter else present for route in routes(config)]
+        self.uplinks = [
+            Uplink(uplink, config.gateway, self.outbox, clock, self.health, view)
+            for uplink, view in zip(config.uplink, views, strict=False)  # the sinks' routes follow
+        ]
+        self.sinks = [sink_of(sink, config.gateway, self.outbox, clock) for sink in config.sink]
+        for uplink in self.uplinks:
+            uplink.hand("inbox", self.inbox.letterbox(uplink.name))
         self.buses: list[BusPoller | BoardListener] = [
             BoardListener(bus, clock, self.outbox) if bus.protocol == "jsonl" else BusPoller(bus, clock, self.outbox)
             for bus in config.bus
         ]
+        self.backup = schedule_of(config, self.outbox.snapshot, clock)
+        self.desk = orders.desk_of(config, self.buses, self.uplinks, self.outbox, clock)
+        self._exporter: Exporter | None = None
         self._control = ControlServer(
             data_dir,
             {
@@ -56,6 +79,9 @@ class Agent:
                 "stats": lambda _: msgspec.to_builtins(self.outbox.stats()),
                 "health": lambda _: self.health(),
                 "export": lambda _: self._export(),
+                "snapshot": lambda _: self._snapshot(),
+                "commands": lambda request: orders.answer(self.desk, request),
+                "audit": lambda request: orders.audited(self.outbox, request),
                 "line": lambda request: lent.answer(self.buses, request),
                 "heard": lambda request: lent.heard(self.buses, request),
             },
@@ -67,12 +93,21 @@ class Agent:
             _log.warning("%s", sentence)
         if self.outbox.repaired:
             _log.error("%s", self.outbox.repaired)
+        if self._config.metrics.listen is not None:
+            self._exporter = Exporter(self._config.metrics.listen, self._measured)
         self._control.start()
+        self._store_events.look()
         self.outbox.start()
         for uplink in self.uplinks:
             uplink.start()
+        for sink in self.sinks:
+            sink.start()
         for bus in self.buses:
             bus.start()
+        if self.desk is not None:
+            self.desk.start()
+        if self.backup is not None:
+            self.backup.start()
         systemd.notify("READY=1", f"STATUS=gateway {self._config.gateway.id} serves {len(self.buses)} buses")
         _log.info("gateway %s runs, version %s", self._config.gateway.id, __version__)
         try:
@@ -89,28 +124,39 @@ class Agent:
                 _log.critical("a part of the gateway has died or hangs: %s", ", ".join(dead))
                 raise SystemExit(1)
             systemd.notify("WATCHDOG=1")
+            self._store_events.look()
 
-    def _parts(self) -> dict[str, BusPoller | BoardListener | Uplink | Outbox]:
-        parts: dict[str, BusPoller | BoardListener | Uplink | Outbox] = {"outbox": self.outbox}
+    def _parts(self) -> dict[str, Part]:
+        parts: dict[str, Part] = {"outbox": self.outbox}
         parts.update({f"bus {bus.name}": bus for bus in self.buses})
         parts.update({f"uplink {uplink.name}": uplink for uplink in self.uplinks})
+        parts.update({f"sink {sink.name}": sink for sink in self.sinks})
+        if self.desk is not None:
+            parts["commands"] = self.desk
         return parts
 
     def _end(self) -> None:
         systemd.notify("STOPPING=1")
+        if self.backup is not None:
+            self.backup.request_stop()
+        if self.desk is not None:
+            self.desk.request_stop()
         for bus in self.buses:
             bus.request_stop()
-        self._join(self.buses, _STOP_BUSES_S)
+        self._join([*self.buses, *([self.desk] if self.desk is not None else [])], _STOP_BUSES_S)
         self._flush()
-        for uplink in self.uplinks:
-            uplink.request_stop(drain=_STOP_DRAIN_S)
-        self._join(self.uplinks, _STOP_UPLINKS_S)
+        ways: list[Uplink | Sink] = [*self.uplinks, *self.sinks]
+        for way in ways:
+            way.request_stop(drain=_STOP_DRAIN_S)
+        self._join(ways, _STOP_UPLINKS_S)
         self._control.stop()
+        if self._exporter is not None:
+            self._exporter.stop()
         self.outbox.close()
         self._lock.close()
         _log.info("gateway %s stopped", self._config.gateway.id)
 
-    def _join(self, parts: Sequence[BusPoller | BoardListener | Uplink], seconds: float) -> None:
+    def _join(self, parts: Sequence[BusPoller | BoardListener | Uplink | Sink | Desk], seconds: float) -> None:
         deadline = self._clock.monotonic() + seconds
         for part in parts:
             part.join(max(0.0, deadline - self._clock.monotonic()))
@@ -136,8 +182,11 @@ class Agent:
                 "notices": notices(self._config),
             },
             "buses": [msgspec.to_builtins(bus.status()) for bus in self.buses],
+            "backup": self.backup.status() if self.backup is not None else None,
             "store": msgspec.to_builtins(self.outbox.stats()),
             "uplinks": [msgspec.to_builtins(uplink.status()) for uplink in self.uplinks],
+            "sinks": [msgspec.to_builtins(sink.status()) for sink in self.sinks],
+            "commands": self.desk.counts if self.desk is not None else None,
         }
 
     def _export(self) -> dict[str, Any]:
@@ -145,13 +194,29 @@ class Agent:
         file = self._config.gateway.data_dir / f"export-{uuid.uuid4()}.jsonl"
         return {"file": str(file), "records": self.outbox.export(file)}
 
+    def _snapshot(self) -> dict[str, Any]:
+        """The outbox as it is now, where `gewu backup` has made room for it and takes it away."""
+        self.outbox.snapshot(self._config.gateway.data_dir / WORK / OUTBOX)
+        return {"written": True}
+
+    def _measured(self) -> dict[str, Any]:
+        """What Prometheus is told; see `gateway.metrics.Snapshot`."""
+        commands = self.desk.counts if self.desk is not None else None
+        return {"status": self.status(), "health": self.health(), "commands": commands, "now": self._clock.wall_ms()}
+
     def health(self) -> dict[str, Any]:
         """The health message of contract section 4, once a minute."""
         links = [uplink.status() for uplink in self.uplinks]
         return health.measure(self._config.gateway.data_dir, self._clock) | {
             "queue": msgspec.to_builtins(self.outbox.stats()),
-            "links": [{"name": link.name, "connected": link.connected, "trouble": link.trouble} for link in links],
+            "store": {"trouble": self.outbox.trouble, "repaired": self.outbox.repaired, **self.outbox.counts},
+            "links": [
+                {"name": link.name, "connected": link.connected, "trouble": link.trouble, "fallback": link.fallback}
+                for link in links
+            ],
+            "certificate_days": {uplink.name: uplink.certificate_days() for uplink in self.uplinks},
             "buses": [{"name": bus.name, "trouble": bus.status().trouble} for bus in self.buses],
+            "audit": orders.audit_head(self.outbox),
         }
 
 

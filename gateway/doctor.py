@@ -37,7 +37,10 @@ def examine(status: dict[str, Any] | None, machine: dict[str, Any], now_ms: int)
         findings += _bus(bus)
     for uplink in status["uplinks"]:
         findings += _uplink(uplink)
+    for sink in status.get("sinks", ()):
+        findings += _sink(sink)
     findings += _store(status["store"], now_ms)
+    findings += _backup(status.get("backup"))
     findings += [
         Finding(
             notice + ".",
@@ -140,6 +143,21 @@ def _uplink(uplink: dict[str, Any]) -> Iterator[Finding]:
         )
 
 
+def _sink(sink: dict[str, Any]) -> Iterator[Finding]:
+    if sink["trouble"]:
+        yield Finding(
+            str(sink["trouble"]),
+            "Nothing is lost: what it should have waits in the outbox.",
+            f"Correct what it names; see sink {sink['name']!r} in the configuration.",
+        )
+    if sink["set_aside"]:
+        yield Finding(
+            f"Sink {sink['name']}: {sink['set_aside']} messages were set aside, because the other side refuses them.",
+            "They are announced as gaps there, and stay in the outbox's other uplinks.",
+            "Read the reason in the log, and mend the receiver.",
+        )
+
+
 def _store(store: dict[str, Any], now_ms: int) -> Iterator[Finding]:
     if store["oldest"] is not None and now_ms - store["oldest"] > _QUEUE_OLD_MS:
         minutes = (now_ms - store["oldest"]) // 60_000
@@ -153,4 +171,14 @@ def _store(store: dict[str, Any], now_ms: int) -> Iterator[Finding]:
             f"{store['dropped']} records were dropped.",
             "The store was full; each drop was announced to the receiver.",
             "Raise store.max_bytes or shorten the outage.",
+        )
+
+
+def _backup(backup: dict[str, Any] | None) -> Iterator[Finding]:
+    if backup is not None and backup["trouble"]:
+        last = f"The last one is from {backup['last']}." if backup["last"] else "There is none yet."
+        yield Finding(
+            f"The backup to {backup['to']} fails: {backup['trouble']}",
+            last,
+            "Do what it says, then see with `gewu backup` that it works.",
         )

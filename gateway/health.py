@@ -9,6 +9,7 @@ from gateway.clock import Clock
 
 _PROC = Path("/proc")
 _SYS = Path("/sys")
+_UNDER_VOLTAGE = 1 << 0 | 1 << 16
 
 
 def _read(path: Path) -> str | None:
@@ -35,18 +36,25 @@ def rss_mb() -> float:
 
 
 def _temperature() -> float | None:
-    """Degrees Celsius of the processor, None where the machine has no such sensor."""
-    text = _read(_SYS / "class/thermal/thermal_zone0/temp")
-    return round(int(text) / 1000, 1) if text and text.lstrip("-").isdigit() else None
+    """Degrees Celsius of the hottest sensor of the processor, None where the machine has none."""
+    found = [_read(zone) for zone in sorted(_SYS.glob("class/thermal/thermal_zone*/temp"))]
+    degrees = [int(text) / 1000 for text in found if text and text.lstrip("-").isdigit()]
+    return round(max(degrees), 1) if degrees else None
 
 
 def _under_voltage() -> bool | None:
     """Whether a Raspberry Pi's supply sagged since it started; None on other machines."""
-    for alarm in sorted(_SYS.glob("class/hwmon/hwmon*/in0_lcrit_alarm")):
-        text = _read(alarm)
-        if text is not None:
-            return text != "0"
-    return None
+    # Bits of the firmware's get_throttled (Raspberry Pi documentation, vcgencmd): now, and since the start.
+    throttled = _read(_SYS / "devices/platform/soc/soc:firmware/get_throttled")
+    try:
+        sagged = None if throttled is None else bool(int(throttled, 16) & _UNDER_VOLTAGE)
+    except ValueError:
+        sagged = None
+    for sensor in sorted(_SYS.glob("class/hwmon/hwmon*")):
+        alarm = _read(sensor / "in0_lcrit_alarm")
+        if _read(sensor / "name") == "rpi_volt" and alarm is not None:
+            sagged = sagged or alarm != "0"
+    return sagged
 
 
 def measure(data_dir: Path, clock: Clock) -> dict[str, Any]:
@@ -64,5 +72,4 @@ def measure(data_dir: Path, clock: Clock) -> dict[str, Any]:
             "rss_mb": rss_mb(),
             "available_mb": round(available / 1000, 1) if available is not None else None,
         },
-        "certificate_days": None,
     }

@@ -5,7 +5,9 @@ and `cleared` are Unix milliseconds in UTC as the gateway's clock had them, `mon
 clock of this boot in milliseconds, which orders records when the wall clock was wrong.
 """
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Literal
 
 import msgspec
@@ -81,7 +83,8 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
     """One numbered message of one uplink: its content never changes once it has a number.
 
     `records` are readings of one boot with the numbers `first`, `first + 1`, ...; or one event, or one gap.
-    `sent` is the wall clock in Unix milliseconds when the message was first composed.
+    `sent` is the wall clock in Unix milliseconds when the message was first composed. With a filter the numbers
+    of the readings may jump, and `last` is that of the last one looked at; 0 without a filter.
     """
 
     epoch: str
@@ -89,13 +92,18 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
     sent: int
     boot: str
     first: int
-    records: tuple[Reading, ...] | tuple[Event] | tuple[Gap]
+    records: Sequence[Reading] | tuple[Event] | tuple[Gap]
+    last: int = 0
 
 
 def rfc3339(ms: int) -> str:
     """Unix milliseconds as RFC 3339 in UTC with milliseconds: 2026-11-21T08:00:00.000Z."""
-    whole = datetime.fromtimestamp(ms // 1000, tz=UTC)
-    return f"{whole:%Y-%m-%dT%H:%M:%S}.{ms % 1000:03d}Z"
+    return f"{_whole_second(ms // 1000)}.{ms % 1000:03d}Z"
+
+
+@lru_cache(1024)  # the readings of one message share few seconds, and formatting one costs as much as the rest of it
+def _whole_second(seconds: int) -> str:
+    return f"{datetime.fromtimestamp(seconds, tz=UTC):%Y-%m-%dT%H:%M:%S}"
 
 
 def from_rfc3339(text: str) -> int:

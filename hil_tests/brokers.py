@@ -1,7 +1,8 @@
 """Real brokers as child processes on loopback, for the tests and the demo: start, stop, kill, back on one port.
 
 mosquitto is the broker of the field; amqtt needs no installation. Neither keeps anything over a restart
-unless `persistent` is asked of mosquitto, so a restart here is a broker that forgets.
+unless `persistent` is asked of mosquitto, so a restart here is a broker that forgets. nats-server and RabbitMQ
+keep what they confirmed.
 """
 
 import ctypes
@@ -18,7 +19,6 @@ from typing import Protocol, Self
 
 from gateway.errors import ConfigurationError, TryAgain
 
-_READY_S = 20.0
 _STOP_S = 10.0
 _PR_SET_PDEATHSIG = 1
 
@@ -64,6 +64,7 @@ class _Process:
     """A broker's child process: what mosquitto and amqtt have in common."""
 
     name = "broker"
+    ready_s = 20.0
 
     def __init__(self, port: int) -> None:
         self.port = port or free_port()
@@ -82,17 +83,22 @@ class _Process:
     def command(self) -> list[str]:
         raise NotImplementedError
 
+    def environment(self) -> dict[str, str] | None:
+        """Of its process; None: ours."""
+        return None
+
     def start(self) -> None:
         with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
                 self.command(),
+                env=self.environment(),
                 stdout=log,
                 stderr=log,
                 stdin=subprocess.DEVNULL,
                 preexec_fn=end_with_parent,
                 start_new_session=True,  # Ctrl-C is for whoever started it, and ends it last
             )
-        deadline = time.monotonic() + _READY_S
+        deadline = time.monotonic() + self.ready_s
         while time.monotonic() < deadline:
             if self._process.poll() is not None:
                 break
@@ -161,6 +167,89 @@ class Mosquitto(_Process):
         return [program, "-c", str(self.folder / "mosquitto.conf")]
 
 
+class Nats(_Process):
+    """Debian's nats-server: MQTT 3.1.1 over JetStream, which keeps what it has over a restart.
+
+    It does not speak MQTT 5, and takes no topic with a dot in it.
+    """
+
+    name = "nats-server"
+
+    def __init__(self, port: int = 0) -> None:
+        super().__init__(port)
+        (self.folder / "nats.conf").write_text(
+            f"server_name: gewu\nhost: 127.0.0.1\nport: {free_port()}\n"
+            f'jetstream {{ store_dir: "{self.folder}/store" }}\n'
+            f'mqtt {{ host: 127.0.0.1, port: {self.port}, ack_wait: "2s" }}\n',
+            encoding="utf-8",
+        )
+
+    def command(self) -> list[str]:
+        return [_program("nats-server"), "-c", str(self.folder / "nats.conf")]
+
+
+class RabbitMq(_Process):
+    """Debian's RabbitMQ with its MQTT plugin, in folders of its own, without systemd and beside any other.
+
+    Its port mapper (epmd) is a child of ours too, on a port of its own: RabbitMQ would leave a daemon behind.
+    """
+
+    name = "rabbitmq-server"
+    ready_s = 120.0  # an Erlang machine with forty applications: 5 s on an idle core, and often there is none
+
+    def __init__(self, port: int = 0) -> None:
+        super().__init__(port)
+        self._mapper: subprocess.Popen[bytes] | None = None
+        self._mapper_port = free_port()
+        self._node_port = free_port()
+        (self.folder / "rabbitmq.conf").write_text(
+            f"listeners.tcp.1 = 127.0.0.1:{free_port()}\nmqtt.listeners.tcp.1 = 127.0.0.1:{self.port}\n"
+            "mqtt.allow_anonymous = true\nlog.console = true\n",
+            encoding="utf-8",
+        )
+        (self.folder / "plugins").write_text("[rabbitmq_mqtt].\n", encoding="ascii")
+
+    def command(self) -> list[str]:
+        _program("rabbitmq-server")  # Debian's wrapper; it would change the user and the folders
+        return ["/usr/lib/rabbitmq/bin/rabbitmq-server"]
+
+    def environment(self) -> dict[str, str]:
+        return os.environ | {
+            "HOME": str(self.folder),  # where Erlang keeps its cookie
+            "ERL_EPMD_PORT": str(self._mapper_port),
+            "ERL_EPMD_ADDRESS": "127.0.0.1",
+            "RABBITMQ_NODENAME": f"gewu{self.port}@localhost",
+            "RABBITMQ_DIST_PORT": str(self._node_port),
+            "RABBITMQ_CONFIG_FILE": str(self.folder / "rabbitmq.conf"),
+            "RABBITMQ_ENABLED_PLUGINS_FILE": str(self.folder / "plugins"),
+            "RABBITMQ_MNESIA_BASE": str(self.folder / "mnesia"),
+            "RABBITMQ_LOG_BASE": str(self.folder / "logs"),
+            "RABBITMQ_PID_FILE": str(self.folder / "pid"),
+            # The machine itself in place of the script, so that our signals reach it.
+            "RABBITMQ_ALLOW_INPUT": "true",
+            "RABBITMQ_SERVER_START_ARGS": "-noinput",
+        }
+
+    def start(self) -> None:
+        if self._mapper is None:
+            self._mapper = subprocess.Popen(
+                [_program("epmd"), "-port", str(self._mapper_port), "-address", "127.0.0.1"],
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                stdin=subprocess.DEVNULL,
+                preexec_fn=end_with_parent,
+                start_new_session=True,
+            )
+        super().start()
+
+    def close(self) -> None:
+        super().close()
+        if self._mapper is not None:
+            self._mapper.kill()
+            self._mapper.wait()
+            self._mapper = None
+
+
 class Amqtt(_Process):
     """amqtt, pure Python, MQTT 3.1.1."""
 
@@ -176,6 +265,13 @@ class Amqtt(_Process):
 def _mosquitto() -> str | None:
     # Debian installs it in /usr/sbin, which is not on every user's PATH.
     return shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin:/usr/local/sbin")
+
+
+def _program(name: str) -> str:
+    found = shutil.which(name) or shutil.which(name, path="/usr/sbin:/usr/local/sbin")
+    if found is None:
+        raise ConfigurationError(f"{name} is not installed: type 'sudo apt-get install {name}'.")
+    return found
 
 
 def best(port: int = 0) -> Mosquitto | Amqtt:

@@ -27,8 +27,8 @@ class Sink(Protocol):
         """Take a note, to be committed within a second, in place of the one under the same key."""
         ...
 
-    def note(self, key: str) -> str | None:
-        """What was noted under `key`, also before a restart. Raises StoreError."""
+    def note(self, key: str) -> bytes | None:
+        """What was noted under `key`, in UTF-8, also before a restart. Raises StoreError."""
         ...
 
     def open_events(self) -> list[OpenEvent]:

@@ -96,7 +96,8 @@ class BusThread(ABC):
             try:
                 known = self._sink.open_events()
                 for device in self._all:
-                    device.recall(known, self._sink.note(device.note_key))
+                    noted = self._sink.note(device.note_key)
+                    device.recall(known, None if noted is None else noted.decode())
                 return
             except StoreError as error:
                 _log.warning("bus %s: waits for the store: %s", self.name, error)

@@ -1,5 +1,6 @@
 """`gewu bench`: measurements, each with the limit or the peer beside it."""
 
+import logging
 import math
 from typing import Annotated, Any
 
@@ -55,6 +56,26 @@ def frames(
     from hil_tests.bench import frames as measurement
 
     report = measurement.measure(count, seed)
+    _show(report, json_output)
+    if any(row.limit is not None and row.value > row.limit for row in report.rows):
+        raise typer.Exit(1)
+
+
+@app.command()
+def faults(
+    seeds: Annotated[int, typer.Option(min=1, help="Runs of each quick fault; fewer of the slow ones.")] = 100,
+    first: Annotated[int, typer.Option("--first", help="The first seed; the same seeds do the same.")] = 1,
+    silence: Annotated[
+        list[float] | None, typer.Option(min=1.0, help="Only a link silent for so many seconds (30 and 285).")
+    ] = None,
+    json_output: JsonFlag = False,
+) -> None:
+    """Kills, power cuts, sick disks and sick networks: what was lost (nothing), by fault."""
+    from hil_tests.bench import faults as measurement
+
+    # Every fault is one that the gateway complains of.
+    logging.getLogger("gateway").setLevel(logging.CRITICAL + 1)
+    report = measurement.measure(seeds, first, silence or [30.0, 285.0], say)
     _show(report, json_output)
     if any(row.limit is not None and row.value > row.limit for row in report.rows):
         raise typer.Exit(1)

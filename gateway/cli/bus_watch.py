@@ -106,7 +106,7 @@ class _Nowhere:
     def keep_note(self, note: Note) -> None:
         pass
 
-    def note(self, key: str) -> str | None:
+    def note(self, key: str) -> bytes | None:
         return None
 
     def open_events(self) -> list[OpenEvent]:

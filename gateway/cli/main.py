@@ -8,9 +8,12 @@ import typer
 
 from gateway import __version__
 from gateway.cli import (
+    audit,
+    backup,
     bench,
     bus,
     check,
+    commands,
     decode,
     demo,
     doctor,
@@ -58,11 +61,15 @@ app.command()(run.run)
 app.command()(check.check)
 app.command()(schema.schema)
 app.command()(doctor.doctor)
-app.command()(receive.receive)
 app.command()(decode.decode)
+app.command()(backup.backup)
+app.command()(backup.restore)
+app.add_typer(receive.app, name="receive")
 app.add_typer(bus.app, name="bus")
 app.add_typer(profile.app, name="profile")
 app.add_typer(outbox.app, name="outbox")
+app.add_typer(commands.app, name="commands")
+app.add_typer(audit.app, name="audit")
 app.add_typer(rig.app, name="rig")
 app.add_typer(firmware.app, name="firmware")
 app.add_typer(bench.app, name="bench")

@@ -1,13 +1,16 @@
-"""`gewu receive`: the reference receiver, an independent judge of what a gateway has delivered."""
+"""`gewu receive`: the reference receiver, an independent judge of what a gateway has delivered, and its export."""
 
+import json
 import logging
 import signal
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich.table import Table
 
 from gateway.cli.output import JsonFlag, plain, print_json, say
 from gateway.errors import ConfigurationError, GewuError
@@ -16,10 +19,30 @@ if TYPE_CHECKING:
     from gateway.receiver.receiver import Receiver
 
 
+app = typer.Typer(
+    help="The reference receiver, and what it has received.",
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+STREAMS = ("events", "cases", "readings")
+
+
+@app.callback()
 def receive(
-    url: Annotated[str, typer.Option("--url", help="The broker: mqtt://HOST:PORT, mqtts, ws or wss.")],
+    context: typer.Context,
+    url: Annotated[
+        str | None, typer.Option("--url", help="The broker: mqtt://HOST:PORT, mqtts, ws or wss.", show_default=False)
+    ] = None,
     into: Annotated[
-        str | None, typer.Option("--into", help="The folder that keeps what came. Without it nothing is acknowledged.")
+        str | None,
+        typer.Option(
+            "--into",
+            help="The folder or the database (postgresql://..., sqlite:///FILE) that keeps what came. Without it "
+            "nothing is acknowledged.",
+        ),
+    ] = None,
+    report_file: Annotated[
+        Path | None, typer.Option("--report", help="A file that always holds the latest report (JSON).")
     ] = None,
     seconds: Annotated[float | None, typer.Option("--for", min=0, help="End after so many seconds.")] = None,
     ca: Annotated[Path | None, typer.Option("--ca", help="The CA's certificate (PEM).")] = None,
@@ -35,30 +58,32 @@ def receive(
     Ends on Ctrl-C, SIGTERM or after --for with a report; the exit status is 1 when records are missing, or when
     the broker was never reached.
     """
-    from gateway.receiver.files import Files
+    if context.invoked_subcommand is not None:
+        return
+    from gateway.receiver.into import opened
     from gateway.receiver.receiver import Receiver
     from gateway.receiver.subscriber import Access, Subscriber
 
-    if into is not None and "://" in into:
-        raise ConfigurationError(f"--into {into}: writing to a database is not in this version yet; name a folder.")
+    if url is None:
+        raise ConfigurationError("--url is missing: the broker to receive from, such as mqtt://127.0.0.1:1883.")
     if cert is not None and key is None:
         raise ConfigurationError("--cert needs --key, the private key that belongs to it.")
     logging.basicConfig(level=logging.WARNING, format="gewu: %(message)s")
     subscriber = Subscriber(Access(url, client_id, ca, cert, key, username, password_file), _once())
-    files = Files(Path(into)) if into is not None else None
-    if files is None:
+    keep = opened(into) if into is not None else None
+    if keep is None:
         say("nothing is kept (no --into), so nothing is acknowledged")
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    receiver = Receiver(subscriber, files)
+    receiver = Receiver(subscriber, keep, file=report_file)
     subscriber.start()
     try:
         report = _serve(receiver, stop, seconds)
     finally:
         subscriber.stop()
-        if files is not None:
-            files.close()
+        if keep is not None:
+            keep.close()
     print_json(report) if json_output else _show(report)
     if not subscriber.connections:
         raise GewuError(f"{url} was never reached, so nothing is proved.")
@@ -90,7 +115,69 @@ def _show(report: dict[str, Any]) -> None:
         counts = ", ".join(f"{count} {stream}" for stream, count in found["delivered"].items() if count)
         state = found["state"] or "unknown"
         plain.print(f"{name} ({state}): {counts or 'nothing'}; {found['duplicates']} duplicate messages")
-        for stream, first, last in found["missing"]:
-            plain.print(f"  missing: {stream} {first} to {last}")
+    holes = [
+        (name, epoch["epoch"], hole)
+        for name, found in report["gateways"].items()
+        for epoch in found["epochs"]
+        for hole in epoch["holes"]
+    ]
+    if holes:
+        _show_holes(holes)
+    for damaged in report["damaged"]:
+        plain.print(f"refused {damaged['count']} times on {damaged['topic']}: {damaged['why']}")
     verdict = "nothing is missing" if not report["lost"] else f"{report['lost']} records are missing"
     plain.print(f"{report['delivered']} records received; {verdict}.")
+
+
+def _show_holes(holes: list[tuple[str, str, dict[str, Any]]]) -> None:
+    table = Table("gateway", "epoch", "missing", "from", "to", "after", "before", box=None)
+    for name, epoch, hole in holes:
+        numbers = (str(hole["first"]), str(hole["last"]))
+        table.add_row(name, epoch, hole["stream"], *numbers, hole["after"] or "?", hole["before"] or "?")
+    plain.print(table)
+
+
+@app.command()
+def export(
+    into: Annotated[str, typer.Option("--into", help="The folder or the database of a receiver.")],
+    access: Annotated[Path, typer.Option("--access", help="The file that says who may see what (TOML).")],
+    who: Annotated[str, typer.Option("--as", help="On whose behalf: a `who` of the access file.")],
+    stream: Annotated[
+        list[str] | None, typer.Option("--stream", help="readings, events or cases; all that may be seen when absent.")
+    ] = None,
+    json_output: JsonFlag = False,
+) -> None:
+    """Print what somebody may see of what was received, as JSON lines (with --json: one JSON array)."""
+    from gateway.receiver.access import load
+    from gateway.receiver.into import opened
+
+    unknown = [name for name in stream or () if name not in STREAMS]
+    if unknown:
+        raise ConfigurationError(f"--stream {unknown[0]}: there are {', '.join(STREAMS)}.")
+    rules = load(access)
+    reader = rules.reader(who)
+    keep = opened(into, reading=True)
+    try:
+        rules.learn(keep.records("events"))
+        wanted = [name for name in STREAMS if name in (stream or STREAMS) and name in reader.streams]
+        lines = (line for name in wanted for line in _lines(rules.seen(reader, keep.records(name))))
+        _write(lines, json_output)
+    finally:
+        keep.close()
+
+
+def _lines(records: Iterator[dict[str, Any]]) -> Iterator[str]:
+    for record in records:
+        yield json.dumps(record, ensure_ascii=False)
+
+
+def _write(lines: Iterator[str], as_array: bool) -> None:
+    if not as_array:
+        for line in lines:
+            typer.echo(line)
+        return
+    opening = "["
+    for line in lines:
+        typer.echo(opening + line)
+        opening = ","
+    typer.echo("]" if opening == "," else "[]")

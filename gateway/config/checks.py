@@ -3,6 +3,7 @@
 It works on the raw tables and not on the model, so that one wrong key does not hide the next mistake.
 """
 
+import difflib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,10 @@ from gateway.tomlfile import rows
 Row = dict[str, Any]
 _TLS = ("ca", "cert", "key")
 _FILES = (*_TLS, "password_file")
+_OF_WEBHOOK, _OF_FILES = ("url", "secret_file", "ca", "timeout", "tries"), ("folder", "keep_days")
+# type of a sink: the key that it needs, and those that are others'
+_KEYS_OF = {"webhook": ("url", _OF_FILES), "csv": ("folder", _OF_WEBHOOK), "jsonl": ("folder", _OF_WEBHOOK)}
+COMMAND_FILES = ("keys", "device_keys")
 
 
 def sentences(raw: Row, folder: Path) -> list[str]:
@@ -24,7 +29,31 @@ def sentences(raw: Row, folder: Path) -> list[str]:
         found += _doubles(section, rows(raw, section), "id" if section == "camera" else "name")
     for index, uplink in rows(raw, "uplink"):
         found += _uplink(f"uplink[{index}]", uplink, folder)
+        found += _filter(f"uplink[{index}].filter", uplink.get("filter"), raw)
+    found += _sinks(raw, folder)
+    found += _commands(raw.get("commands"), folder)
+    found += _backup(raw.get("backup"), folder)
     return found
+
+
+def _commands(table: object, folder: Path) -> Iterator[str]:
+    if not isinstance(table, dict):
+        return
+    for key in COMMAND_FILES:
+        name = table.get(key)
+        if isinstance(name, str) and not (folder / name).is_file():
+            yield f'commands.{key} is "{name}", but there is no file {folder / name}.'
+
+
+def _backup(table: object, folder: Path) -> Iterator[str]:
+    if not isinstance(table, dict):
+        return
+    for key in ("ca", "password_file"):
+        name = table.get(key)
+        if isinstance(name, str) and not (folder / name).is_file():
+            yield f'backup.{key} is "{name}", but there is no file {folder / name}.'
+    if "password_file" in table and "username" not in table:
+        yield "backup.password_file needs backup.username beside it."
 
 
 def _doubles(section: str, tables: list[tuple[int, Row]], key: str) -> Iterator[str]:
@@ -98,3 +127,67 @@ def _uplink(where: str, uplink: Row, folder: Path) -> Iterator[str]:
     for one, other in (("cert", "key"), ("key", "cert"), ("password_file", "username")):
         if one in uplink and other not in uplink:
             yield f"{where}.{one} needs {where}.{other} beside it."
+    yield from _format(where, uplink)
+    fallback = uplink.get("fallback")
+    if isinstance(fallback, dict) and not ({"url", "source"} & fallback.keys()):
+        yield f"{where}.fallback needs {where}.fallback.url or {where}.fallback.source; else it is the first way again."
+
+
+def _sinks(raw: Row, folder: Path) -> Iterator[str]:
+    sinks = rows(raw, "sink")
+    yield from _doubles("sink", sinks, "name")
+    taken = {uplink.get("name"): f"uplink[{index}]" for index, uplink in rows(raw, "uplink")}
+    folders: dict[Path, str] = {}
+    for index, sink in sinks:
+        where, name = f"sink[{index}]", sink.get("name")
+        if isinstance(name, str) and name in taken:
+            yield f'{where}.name is "{name}", which {taken[name]} has too; each needs its own.'
+        yield from _filter(f"{where}.filter", sink.get("filter"), raw)
+        if sink.get("type") in _KEYS_OF:
+            yield from _sink(where, sink, folder, folders)
+
+
+def _sink(where: str, sink: Row, folder: Path, folders: dict[Path, str]) -> Iterator[str]:
+    """The keys of its type, files that are there, and a folder that no other sink of this type writes to."""
+    kind = sink["type"]
+    needed, others = _KEYS_OF[kind]
+    if needed not in sink:
+        yield f'{where} has type = "{kind}" and needs {where}.{needed}.'
+    for key in others:
+        if key in sink:
+            yield f'{where}.{key} has no meaning with type = "{kind}"; drop it.'
+    for key in ("secret_file", "ca"):
+        file = sink.get(key)
+        if isinstance(file, str) and not (folder / file).is_file():
+            yield f'{where}.{key} is "{file}", but there is no file {folder / file}.'
+    if "ca" in sink and str(sink.get("url", "")).startswith("http://"):
+        yield f"{where}.ca has no use with http://, which is not encrypted; use https:// or drop it."
+    own = sink.get("folder")
+    if isinstance(own, str):
+        place = (folder / own).resolve() / kind
+        if place in folders:
+            yield f'{where}.folder is "{own}", to which {folders[place]} writes the same files; each needs its own.'
+        folders.setdefault(place, where)
+
+
+def _format(where: str, uplink: Row) -> Iterator[str]:
+    """What only the native format, or only Sparkplug, has."""
+    name = uplink.get("format", "gewu")
+    if name != "gewu" and uplink.get("acks") is True:
+        yield f'{where}.acks is true, but nobody acknowledges the format "{name}": drop it, or use format = "gewu".'
+    if name != "gewu" and uplink.get("encoding") == "compact":
+        yield f'{where}.encoding is "compact", which only the format "gewu" has; drop it.'
+    if name != "sparkplug" and "primary_host" in uplink:
+        yield f'{where}.primary_host has a meaning with format = "sparkplug" only; drop it.'
+
+
+def _filter(where: str, chosen: object, raw: Row) -> Iterator[str]:
+    """A device that is not there would let nothing through, silently."""
+    wanted = chosen.get("devices") if isinstance(chosen, dict) else None
+    known = [row.get("id") for _, bus in rows(raw, "bus") for _, row in rows(bus, "device")]
+    ids = [name for name in known if isinstance(name, str)]
+    for index, name in enumerate(wanted if isinstance(wanted, list) else []):
+        if isinstance(name, str) and name not in ids:
+            near = difflib.get_close_matches(name, ids, n=1, cutoff=0.0)
+            hint = f'the nearest is "{near[0]}"' if near else "there are no devices in this configuration"
+            yield f'{where}.devices[{index}] is "{name}", which is no device of this configuration; {hint}.'

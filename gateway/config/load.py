@@ -5,11 +5,12 @@ from typing import Any
 
 from gateway import tomlfile
 from gateway.config import checks
+from gateway.config.checks import COMMAND_FILES
 from gateway.config.model import Config
 from gateway.errors import ConfigurationError
 from gateway.profile import load as load_profile
 
-_FILES = ("ca", "cert", "key", "password_file")
+_FILES = ("ca", "cert", "key", "password_file", "secret_file", "folder")
 
 
 def load(path: Path) -> Config:
@@ -21,7 +22,7 @@ def load(path: Path) -> Config:
     path = Path(path)
     folder = path.resolve().parent
     raw = tomlfile.read(path)
-    for section in ("bus", "uplink"):
+    for section in ("bus", "uplink", "sink"):
         for index, row in tomlfile.rows(raw, section):
             row.setdefault("name", f"{section}{index + 1}")
     config, wrong = tomlfile.check(Config, raw)
@@ -30,6 +31,7 @@ def load(path: Path) -> Config:
     config, wrong = tomlfile.check(Config, raw)
     if config is None:
         raise ConfigurationError("\n".join(wrong))
+    config._file = path.resolve()
     for bus in config.bus:
         for device in bus.device:
             device.defined(load_profile(device.profile, folder))
@@ -65,7 +67,16 @@ def _absolute(raw: dict[str, Any], folder: Path) -> None:
     gateway = raw["gateway"]
     if "data_dir" in gateway:
         gateway["data_dir"] = str(folder / gateway["data_dir"])
-    for _, uplink in tomlfile.rows(raw, "uplink"):
-        for key in _FILES:
-            if key in uplink:
-                uplink[key] = str(folder / uplink[key])
+    commands = raw.get("commands", {})
+    for key in COMMAND_FILES:
+        if key in commands:
+            commands[key] = str(folder / commands[key])
+    backup = raw.get("backup", {})
+    for key in ("ca", "password_file", *([] if "://" in backup.get("to", "") else ["to"])):
+        if key in backup:
+            backup[key] = str(folder / backup[key])
+    for section in ("uplink", "sink"):
+        for _, row in tomlfile.rows(raw, section):
+            for key in _FILES:
+                if key in row:
+                    row[key] = str(folder / row[key])

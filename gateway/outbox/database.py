@@ -1,4 +1,4 @@
-"""The file outbox.db: opening, migrating, checking and setting it aside. It knows no record and no uplink.
+"""The file outbox.db: opening, checking and setting it aside. It knows no record and no uplink.
 
 One connection, exclusive lock, WAL without shared memory, synchronous=FULL, no mmap: one writer and no
 other, so a SQLite bug between several WAL writers (3.7.0 to 3.51.2) cannot touch us.
@@ -7,16 +7,17 @@ other, so a SQLite bug between several WAL writers (3.7.0 to 3.51.2) cannot touc
 import logging
 import os
 import sqlite3
-import uuid
 from collections.abc import Callable
-from importlib import resources
 from pathlib import Path
 
 from gateway.errors import StoreError
+from gateway.outbox.migrations import migrate, refuse_newer
+from gateway.outbox.salvage import salvage
 
 _log = logging.getLogger(__name__)
 
 FILE_NAME = "outbox.db"
+_CHECKED_BYTES = 100 * 10**6  # as much is read through within some seconds, also from a card
 Connect = Callable[[Path], sqlite3.Connection]
 
 
@@ -25,10 +26,13 @@ def connect(path: Path) -> sqlite3.Connection:
     return sqlite3.connect(path, timeout=5.0, isolation_level=None, check_same_thread=False)
 
 
-def open_database(folder: Path, connect: Connect = connect) -> tuple[sqlite3.Connection, str | None]:
+def open_database(
+    folder: Path, connect: Connect = connect, now_ms: int = 0, *, suspected: bool = False
+) -> tuple[sqlite3.Connection, str | None]:
     """The opened, checked and migrated database of `folder`, and a sentence when a damaged one was set aside.
 
-    Raises StoreError when the folder cannot be used or a newer release wrote the file.
+    A large one is read through only when it is `suspected`: damage shows itself when it is met. `now_ms` stamps what
+    is announced as missing. Raises StoreError when the folder cannot be used or a newer release wrote the file.
     """
     path = folder / FILE_NAME
     try:
@@ -36,20 +40,25 @@ def open_database(folder: Path, connect: Connect = connect) -> tuple[sqlite3.Con
     except OSError as error:
         raise StoreError(f"The folder {folder} for the outbox cannot be made: {error.strerror}.") from error
     try:
-        return _prepare(path, connect), None
+        return _prepare(path, connect, suspected), None
     except sqlite3.DatabaseError as error:
         if not is_damage(error):
             raise StoreError(sentence(path, error)) from error
-        kept = _set_aside(path)
-        trouble = (
-            f"The outbox {path} was damaged ({error}); it is kept as {kept.name}, and a new one was begun "
-            "with a new epoch. Records that had not been delivered are in the kept file only."
-        )
-        _log.error("%s", trouble)
+        damage = error
     try:
-        return _prepare(path, connect), trouble
+        kept = _set_aside(path)
+        connection = _prepare(path, connect, suspected=False)
+        saved = salvage(connect, kept, connection, now_ms)
+    except OSError as error:
+        raise StoreError(f"The damaged outbox {path} cannot be set aside: {error.strerror}.") from error
     except sqlite3.DatabaseError as error:
         raise StoreError(sentence(path, error)) from error
+    trouble = (
+        f"The outbox {path} was damaged ({damage}); it is kept as {kept.name}, and a new one was begun with a new "
+        f"epoch: {saved.records} records were taken over, {saved.missing} are missing and announced as gaps."
+    )
+    _log.error("%s", trouble)
+    return connection, trouble
 
 
 def open_for_reading(folder: Path) -> sqlite3.Connection | None:
@@ -59,10 +68,15 @@ def open_for_reading(folder: Path) -> sqlite3.Connection | None:
         return None
     try:
         connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=2.0, isolation_level=None)
-        _refuse_newer(path, connection)
+        refuse_newer(path, connection)
     except sqlite3.DatabaseError as error:
         raise StoreError(sentence(path, error)) from error
     return connection
+
+
+def page_size(connection: sqlite3.Connection) -> int:
+    """Bytes of a page."""
+    return int(connection.execute("PRAGMA page_size").fetchone()[0])
 
 
 def is_damage(error: sqlite3.Error) -> bool:
@@ -87,76 +101,30 @@ def sentence(path: Path, error: sqlite3.Error) -> str:
     return f"The outbox {path} failed ({error}): check the disk or the card."
 
 
-def _prepare(path: Path, connect: Connect) -> sqlite3.Connection:
+def _prepare(path: Path, connect: Connect, suspected: bool) -> sqlite3.Connection:
     connection = connect(path)
     try:
         # Before the first read: with the exclusive lock the WAL index lives in our heap, not in shared memory.
         connection.execute("PRAGMA locking_mode=EXCLUSIVE")
         connection.execute("PRAGMA mmap_size=0")
         if connection.execute("PRAGMA page_count").fetchone()[0] == 0:
+            # A commit of a second's readings fills 2 or 3 pages: small ones spare the card (docs/outbox.md).
+            connection.execute("PRAGMA page_size=1024")
             connection.execute("PRAGMA auto_vacuum=INCREMENTAL")
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=FULL")
         connection.execute("PRAGMA journal_size_limit=4194304")
-        found = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+        small = path.stat().st_size <= _CHECKED_BYTES
+        found = connection.execute("PRAGMA quick_check(1)").fetchone()[0] if small or suspected else "ok"
         if found != "ok":
             damage = sqlite3.DatabaseError(found)
             damage.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
             raise damage
-        _migrate(path, connection)
+        migrate(path, connection)
     except BaseException:
         connection.close()
         raise
     return connection
-
-
-def _migrations() -> list[tuple[int, str]]:
-    folder = resources.files("gateway.outbox").joinpath("schema")
-    files = sorted((file.name, file) for file in folder.iterdir() if file.name.endswith(".sql"))
-    return [(int(name.removesuffix(".sql")), file.read_text(encoding="utf-8")) for name, file in files]
-
-
-def _refuse_newer(path: Path, connection: sqlite3.Connection) -> int:
-    """The schema's version; raises StoreError when this release does not know it."""
-    version = int(connection.execute("PRAGMA user_version").fetchone()[0])
-    known = _migrations()[-1][0]
-    if version > known:
-        raise StoreError(
-            f"The outbox {path} was written by a newer gewu (schema {version}, this one knows {known}): "
-            "install that release again, or move the file away to begin a new outbox."
-        )
-    return version
-
-
-def _migrate(path: Path, connection: sqlite3.Connection) -> None:
-    version = _refuse_newer(path, connection)
-    for number, script in _migrations():
-        if number <= version:
-            continue
-        # One transaction a step, its number included: after a power cut it is before or after, never between.
-        connection.execute("BEGIN IMMEDIATE")
-        try:
-            for statement in statements(script):
-                connection.execute(statement)
-            if number == 1:
-                connection.execute("INSERT INTO meta VALUES ('epoch', ?)", (str(uuid.uuid4()),))
-            connection.execute(f"PRAGMA user_version={number}")
-            connection.execute("COMMIT")
-        except BaseException:
-            if connection.in_transaction:
-                connection.execute("ROLLBACK")
-            raise
-
-
-def statements(script: str) -> list[str]:
-    """The SQL statements of a script, one by one (sqlite3.executescript would commit between them)."""
-    found, current = [], ""
-    for line in script.splitlines(keepends=True):
-        current += line
-        if sqlite3.complete_statement(current):
-            found.append(current.strip())
-            current = ""
-    return found
 
 
 def _set_aside(path: Path) -> Path:

@@ -7,42 +7,31 @@ only by the methods that the caller calls after the commit.
 
 import sqlite3
 from collections import deque
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
-from gateway.outbox import rows
-from gateway.outbox.rows import EVENTS, GAPS, NAMES, NUMBERED, READINGS, Row
-from gateway.records import Gap, Message
+import msgspec
 
-# One message carries at most this: small enough for any broker's limit, large enough that headers vanish.
-MOST_READINGS = 256
-MOST_BYTES = 48 * 1024
+from gateway.filters import Filter
+from gateway.outbox import behind, composing, gaps, readings
+from gateway.outbox.behind import Runs
+from gateway.outbox.composing import Content, Span
+from gateway.outbox.readings import Shelf
+from gateway.outbox.route import Route
+from gateway.outbox.streams import EVENTS, GAPS, NAMES, NUMBERED, READINGS
+from gateway.records import Event, Gap, Message
+
 _PRUNE_MESSAGES = 500
-_PRUNE_RECORDS = 2000
+_NO_END = 2**62
+# So many readings that were never composed are a backlog: what is read from now on does not wait for them.
+_BACKLOG = 16 * composing.MOST_READINGS
 
 
-class Route(Protocol):
-    """What the outbox needs to know of one uplink's settings."""
+class Composed(NamedTuple):
+    """New messages with what they stand for, and from which number each stream goes on."""
 
-    @property
-    def name(self) -> str: ...
-
-    @property
-    def acks(self) -> bool:
-        """Keep records until the receiver acknowledges, instead of until the broker does."""
-        ...
-
-    @property
-    def max_delay(self) -> float:
-        """Seconds that a reading may wait to share a message."""
-        ...
-
-
-class Span(NamedTuple):
-    """What a message holds: numbers first..last of a stream."""
-
-    stream: int
-    first: int
-    last: int
+    messages: list[tuple[Message, Span]]
+    cursor: dict[int, int]
+    behind: Runs
 
 
 class Pruned(NamedTuple):
@@ -55,24 +44,34 @@ class Pruned(NamedTuple):
 class Lane:
     """The state of one uplink, read from the database when it is opened."""
 
-    def __init__(self, connection: sqlite3.Connection, uplink: int, acks: bool, max_delay: float, now: float) -> None:
+    def __init__(self, connection: sqlite3.Connection, uplink: int, route: Route, now: float) -> None:
         self.id = uplink
-        self.acks = acks
-        self.max_delay = max_delay
+        self.acks = route.acks
+        self.max_delay = route.max_delay
+        self.filter = route.filter
+        self.filter_id = None if route.filter is None else _filter_id(connection, route.filter)
+        self.whole_blocks = route.whole_blocks and route.filter is None
         self.waiting_since: float | None = None
         self.announced_at = -1e9
-        self.done: dict[int, int] = dict(
-            connection.execute("SELECT stream, done FROM progress WHERE uplink = ?", (uplink,)).fetchall()
-        )
+        self._shelf = Shelf()
+        self.done: dict[int, int] = {}
+        self.cursor: dict[int, int] = {}
+        for stream, done, looked in connection.execute(
+            "SELECT stream, done, looked FROM progress WHERE uplink = ?", (uplink,)
+        ):
+            if stream not in NAMES:
+                continue  # a run of `behind`
+            self.done[stream], self.cursor[stream] = done, max(done, looked)
         kept, highest = connection.execute(
             "SELECT next, (SELECT max(seq) FROM message WHERE uplink = ?1) FROM uplink WHERE id = ?1", (uplink,)
         ).fetchone()
         self.next_seq = max(int(kept), (highest or 0) + 1)
-        self.cursor = dict(self.done)
         for stream, last in connection.execute(
             "SELECT stream, max(last) FROM message WHERE uplink = ? GROUP BY stream", (uplink,)
         ):
             self.cursor[stream] = max(self.cursor[stream], last + 1)
+        # Readings below the cursor that are still to be composed.
+        self.behind = behind.read(connection, uplink)
         # Messages without a confirmation: the window bounds them, so they fit in memory.
         self.undelivered: dict[int, Span] = {
             seq: Span(stream, first, last)
@@ -90,96 +89,175 @@ class Lane:
         return min(self.undelivered, default=self.next_seq) - 1
 
     def deliver(self, seqs: set[int]) -> int:
-        """Note confirmations (to be written with the next commit); returns how many were new."""
+        """Note confirmations (to be written with a later commit); returns how many were new."""
         fresh = seqs & self.undelivered.keys()
         for seq in fresh:
             del self.undelivered[seq]
         self.marks |= fresh
         return len(fresh)
 
+    def covers(self, first: int, last: int) -> bool:
+        """Whether a message without a confirmation holds one of the readings first..last."""
+        return any(s.stream == READINGS and s.first <= last and s.last >= first for s in self.undelivered.values())
+
+    def has_passed(self, number: int) -> bool:
+        """Whether the reading `number` was composed, or passed over by the filter."""
+        return number < self.cursor[READINGS] and not any(first <= number <= last for first, last in self.behind)
+
+    def edges(self) -> list[int]:
+        """The numbers at which `has_passed` changes."""
+        return [self.cursor[READINGS], *(edge for first, last in self.behind for edge in (first, last + 1))]
+
+    # --- composing ------------------------------------------------------------------------------------
+
     def compose(
         self, connection: sqlite3.Connection, epoch: str, sent: int, room: int, bulk: int, due: bool
-    ) -> list[tuple[Message, Span]]:
+    ) -> Composed:
         """Number up to `room` new messages: every event before anything else, then at most `bulk` gaps and readings.
 
         A readings message that is not full is held back unless `due`.
         """
         made: list[tuple[Message, Span]] = []
+        cursor = dict(self.cursor)
 
-        def number(span: Span, boot: str, records: tuple[object, ...]) -> None:
-            message = Message(
-                epoch=epoch,
-                seq=self.next_seq + len(made),
-                sent=sent,
-                boot=boot,
-                first=span.first,
-                records=records,  # type: ignore[arg-type]  # one of the three kinds, by the stream
-            )
+        def number(span: Span, boot: str, records: tuple[Event] | tuple[Gap]) -> None:
+            seq = self.next_seq + len(made)
+            message = Message(epoch=epoch, seq=seq, sent=sent, boot=boot, first=span.first, records=records)
             made.append((message, span))
 
-        for row in rows.read(connection, EVENTS, self.cursor[EVENTS], room):
-            number(Span(EVENTS, row.n, row.n), row.boot, (row.record,))
+        events, cursor[EVENTS] = composing.take_events(connection, self.filter, cursor[EVENTS], room)
+        for n, boot, event in events:
+            number(Span(EVENTS, n, n), boot, (event,))
         bulk = min(bulk, room - len(made))
         if bulk > 0:
-            for gap_id, gap in rows.gaps(connection, self.id, self.cursor[GAPS], bulk):
+            for gap_id, gap in gaps.listed(connection, self.id, cursor[GAPS], bulk):
                 number(Span(GAPS, gap_id, gap_id), "", (gap,))
+                cursor[GAPS] = gap_id + 1
                 bulk -= 1
-        start = self.cursor[READINGS]
-        for _ in range(bulk):
-            found = rows.read(connection, READINGS, start, MOST_READINGS)
-            run = _run(found)
-            if not run or (len(run) == len(found) < MOST_READINGS and not due):
+        late = self._set_backlog_behind(connection, cursor)
+        while bulk > 0:
+            content = self._take(connection, cursor[READINGS])
+            if content is None or not (content.full or due or not content.records):
                 break
-            number(Span(READINGS, run[0].n, run[-1].n), run[0].boot, tuple(row.record for row in run))
-            start = run[-1].n + 1
-        connection.executemany(
-            "INSERT INTO message VALUES (?, ?, ?, ?, ?, ?, 0)",
-            [(self.id, message.seq, *span, sent) for message, span in made],
-        )
-        return made
+            cursor[READINGS] = content.last + 1
+            bulk -= self._add(made, epoch, sent, content)
+        while bulk > 0 and late:
+            first, last = late[0]
+            content = self._take(connection, first, last)
+            late = behind.without(late, last if content is None else content.last)
+            bulk -= 0 if content is None else self._add(made, epoch, sent, content)
+        self._write(connection, made, cursor, late, sent)
+        return Composed(made, cursor, late)
 
-    def composed(self, made: list[tuple[Message, Span]]) -> None:
+    def _set_backlog_behind(self, connection: sqlite3.Connection, cursor: dict[int, int]) -> Runs:
+        """Move the cursor over a backlog, which then goes beside the live readings; returns what is behind."""
+        first, following = cursor[READINGS], readings.next_number(connection)
+        if following - first <= _BACKLOG:
+            return self.behind
+        cursor[READINGS] = following
+        return (*self.behind, (first, following - 1))
+
+    def _take(self, connection: sqlite3.Connection, start: int, last: int = _NO_END) -> Content | None:
+        whole = composing.take_block(connection, start, last) if self.whole_blocks else None
+        return whole or composing.take_readings(connection, self._shelf, self.filter, start, last)
+
+    def _add(self, made: list[tuple[Message, Span]], epoch: str, sent: int, content: Content) -> int:
+        """Number the message of `content`; returns how many that made: 0 when the filter left nothing."""
+        if not content.records:
+            return 0
+        message = self._message(epoch, self.next_seq + len(made), sent, content, self.filter is not None)
+        made.append((message, Span(READINGS, content.first, content.last)))
+        return 1
+
+    def _message(self, epoch: str, seq: int, sent: int, content: Content, filtered: bool) -> Message:
+        return Message(
+            epoch=epoch,
+            seq=seq,
+            sent=sent,
+            boot=content.boot,
+            first=content.number,
+            records=content.records,
+            last=content.last if filtered else 0,
+        )
+
+    def _write(
+        self,
+        connection: sqlite3.Connection,
+        made: list[tuple[Message, Span]],
+        cursor: dict[int, int],
+        late: Runs,
+        sent: int,
+    ) -> None:
+        connection.executemany(
+            "INSERT INTO message (uplink, seq, stream, first, last, sent, delivered, filter)"
+            " VALUES (?, ?, ?, ?, ?, ?, 0, ?)",
+            [(self.id, message.seq, *span, sent, self.filter_id) for message, span in made],
+        )
+        if late != self.behind:
+            behind.write(connection, self.id, late)
+        if self.filter is not None or late:
+            connection.executemany(
+                "UPDATE progress SET looked = ? WHERE uplink = ? AND stream = ?",
+                [(upto, self.id, stream) for stream, upto in cursor.items() if upto != self.cursor[stream]],
+            )
+
+    def composed(self, step: Composed) -> None:
         """The transaction of `compose` is committed: move on."""
-        for message, span in made:
+        for message, span in step.messages:
             self.undelivered[message.seq] = span
-            self.cursor[span.stream] = span.last + 1
-        self.next_seq += len(made)
+        self.cursor = step.cursor
+        self.behind = step.behind
+        self.next_seq += len(step.messages)
+        if self.cursor[READINGS] == self.done[READINGS]:
+            self._shelf.clear()
 
     def rebuild(self, connection: sqlite3.Connection, epoch: str, seq: int) -> Message | None:
         """The message `seq` exactly as it was first composed; None when it, or part of it, is no longer kept."""
         found = connection.execute(
-            "SELECT stream, first, last, sent FROM message WHERE uplink = ? AND seq = ?", (self.id, seq)
+            "SELECT stream, first, last, sent, spec FROM message LEFT JOIN filter ON filter.id = message.filter"
+            " WHERE uplink = ? AND seq = ?",
+            (self.id, seq),
         ).fetchone()
         if found is None:
             return None
-        stream, first, last, sent = found
+        stream, first, last, sent, spec = found
+        if stream == READINGS:
+            wanted = None if spec is None else msgspec.json.decode(spec, type=Filter)
+            whole = composing.take_block(connection, first, last) if self.whole_blocks and wanted is None else None
+            if whole is not None and whole.last == last:
+                return self._message(epoch, seq, sent, whole, False)
+            content = composing.same_readings(connection, self._shelf, wanted, first, last)
+            return None if content is None else self._message(epoch, seq, sent, content, wanted is not None)
+        boot = ""
+        records: tuple[Event] | tuple[Gap]
         if stream == GAPS:
-            match = [gap for gap_id, gap in rows.gaps(connection, self.id, first, 1) if gap_id == first]
-            return (
-                Message(epoch=epoch, seq=seq, sent=sent, boot="", first=first, records=(match[0],)) if match else None
-            )
-        kept = rows.read(connection, stream, first, last - first + 1, last)
-        if len(kept) != last - first + 1:
-            return None
-        records = tuple(row.record for row in kept)
-        return Message(epoch=epoch, seq=seq, sent=sent, boot=kept[0].boot, first=first, records=records)  # type: ignore[arg-type]
+            match = [gap for gap_id, gap in gaps.listed(connection, self.id, first, 1) if gap_id == first]
+            if not match:
+                return None
+            records = (match[0],)
+        else:
+            events, _ = composing.take_events(connection, None, first, 1)
+            if not events or events[0][0] != first:
+                return None
+            boot, records = events[0][1], (events[0][2],)
+        return Message(epoch=epoch, seq=seq, sent=sent, boot=boot, first=first, records=records)
 
-    def void(self, connection: sqlite3.Connection, seq: int, now_ms: int) -> None:
-        """A message that cannot be rebuilt is given up: its number and its records are announced as gaps."""
+    def void(self, connection: sqlite3.Connection, seq: int, now_ms: int, reason: str = "no longer readable") -> None:
+        """A message that nobody will get is given up: its number and its records are announced as gaps."""
         stream, first, last = connection.execute(
             "SELECT stream, first, last FROM message WHERE uplink = ? AND seq = ?", (self.id, seq)
         ).fetchone()
         connection.execute("UPDATE message SET delivered = 1 WHERE uplink = ? AND seq = ?", (self.id, seq))
-        self.announce(connection, "messages", seq, seq, now_ms, "no longer readable")
+        self.announce(connection, "messages", seq, seq, now_ms, reason)
         if stream in NUMBERED:
-            self.announce(connection, NAMES[stream], first, last, now_ms, "no longer readable")
+            self.announce(connection, NAMES[stream], first, last, now_ms, reason)
 
     def announce(
         self, connection: sqlite3.Connection, stream: str, first: int, last: int, now_ms: int, reason: str
     ) -> None:
         """Tell this uplink's receivers, and no others, not to wait for first..last."""
         gap = Gap(stream=stream, first=first, last=last, start=now_ms, end=now_ms, reason=reason)
-        rows.announce(connection, self.id, gap)
+        gaps.announce(connection, self.id, gap)
 
     def kept(self, connection: sqlite3.Connection, first: int, last: int) -> list[int]:
         """The numbers first..last of messages that can still be sent again."""
@@ -187,6 +265,8 @@ class Lane:
             "SELECT seq FROM message WHERE uplink = ? AND seq BETWEEN ? AND ? ORDER BY seq", (self.id, first, last)
         )
         return [row[0] for row in found]
+
+    # --- forgetting -----------------------------------------------------------------------------------
 
     def prune(self, connection: sqlite3.Connection, now: float, window: float) -> Pruned | None:
         """Forget one batch of messages: those acknowledged (acks), or delivered longer than `window` seconds ago.
@@ -198,10 +278,10 @@ class Lane:
             "SELECT seq, stream, last FROM message WHERE uplink = ? AND seq <= ? ORDER BY seq LIMIT ?",
             (self.id, upto, _PRUNE_MESSAGES),
         ).fetchall()
-        if not batch:
+        seq = batch[-1][0] if batch else upto
+        done = self._done(connection, seq)
+        if not batch and all(self.done[stream] >= number for stream, number in done.items()):
             return None
-        done = {stream: last + 1 for _, stream, last in batch}
-        seq = batch[-1][0]
         connection.execute("DELETE FROM message WHERE uplink = ? AND seq <= ?", (self.id, seq))
         connection.execute("UPDATE uplink SET next = ? WHERE id = ?", (self.next_seq, self.id))
         connection.executemany(
@@ -209,6 +289,20 @@ class Lane:
             [(number, self.id, stream) for stream, number in done.items()],
         )
         return Pruned(seq, done)
+
+    def _done(self, connection: sqlite3.Connection, seq: int) -> dict[int, int]:
+        """What is done with when messages up to `seq` go: all below what the others hold and what is still to be
+        composed.
+        """
+        kept = dict(
+            connection.execute(
+                "SELECT stream, min(first) FROM message WHERE uplink = ? AND seq > ? GROUP BY stream", (self.id, seq)
+            ).fetchall()
+        )
+        done = {stream: min(kept.get(stream, self.cursor[stream]), self.cursor[stream]) for stream in self.cursor}
+        if self.behind:
+            done[READINGS] = min(done[READINGS], self.behind[0][0])
+        return {stream: max(number, self.done[stream]) for stream, number in done.items()}
 
     def pruned(self, step: Pruned) -> None:
         """The transaction of `prune` is committed."""
@@ -226,79 +320,7 @@ class Lane:
             self._settled.append((now, self.prefix()))
 
 
-def _run(found: list[Row]) -> list[Row]:
-    """The longest head of `found` that fits in one message: numbers without a jump, one boot, a bounded size."""
-    size = 0
-    for index, row in enumerate(found):
-        size += row.size
-        joins = index == 0 or (row.n == found[index - 1].n + 1 and row.boot == found[0].boot and size <= MOST_BYTES)
-        if not joins:
-            return found[:index]
-    return found
-
-
-def forget_records(connection: sqlite3.Connection, lanes: list[Lane], pruned: dict[int, Pruned]) -> bool:
-    """Delete a batch of records that every uplink is done with; True when more may wait.
-
-    `pruned` holds this transaction's steps by uplink, which the lanes do not show yet.
-    """
-    if not lanes:
-        return False
-    more = False
-
-    def floor(stream: int) -> int:
-        done = [pruned[lane.id].done if lane.id in pruned else {} for lane in lanes]
-        return min(step.get(stream, lane.done[stream]) for step, lane in zip(done, lanes, strict=True))
-
-    for stream in NUMBERED:
-        oldest = rows.oldest_number(connection, stream)
-        if oldest is None or oldest >= floor(stream):
-            continue
-        upto = min(floor(stream), oldest + _PRUNE_RECORDS)
-        more = more or upto < floor(stream)
-        following = rows.next_number(connection, stream)
-        connection.execute("DELETE FROM record WHERE stream = ? AND n < ?", (stream, upto))
-        connection.execute("UPDATE stream SET next = ? WHERE id = ?", (following, stream))
-        # A gap's row stays while its numbers may still count as missing from what is queued.
-        connection.execute(
-            "DELETE FROM gap WHERE id < ? AND uplink IS NULL AND stream = ? AND last < ?",
-            (floor(GAPS), NAMES[stream], floor(stream)),
-        )
-    for lane in lanes:
-        step = pruned.get(lane.id)
-        if step and GAPS in step.done:
-            connection.execute("DELETE FROM gap WHERE uplink = ? AND id < ?", (lane.id, step.done[GAPS]))
-    return more
-
-
-def attach(connection: sqlite3.Connection, names: list[str], now_ms: int) -> dict[str, int]:
-    """Make the uplinks `names` the active ones and return their ids.
-
-    One that is new, or comes back, begins at the oldest record still kept; what it cannot have any more
-    is announced to it as a gap.
-    """
-    before = {name for (name,) in connection.execute("SELECT name FROM uplink WHERE active = 1")}
-    ids: dict[str, int] = {}
-    if before - set(names):
-        connection.execute("UPDATE uplink SET active = 0")
-    for name in names:
-        connection.execute("INSERT OR IGNORE INTO uplink (name, active, next) VALUES (?, 1, 1)", (name,))
-        connection.execute("UPDATE uplink SET active = 1 WHERE name = ? AND active = 0", (name,))
-        ids[name] = connection.execute("SELECT id FROM uplink WHERE name = ?", (name,)).fetchone()[0]
-        connection.executemany(
-            "INSERT OR IGNORE INTO progress VALUES (?, ?, 1)", [(ids[name], stream) for stream in NAMES]
-        )
-        if name not in before:
-            _catch_up(connection, Lane(connection, ids[name], acks=False, max_delay=0.0, now=0.0), now_ms)
-    return ids
-
-
-def _catch_up(connection: sqlite3.Connection, lane: Lane, now_ms: int) -> None:
-    for stream in NUMBERED:
-        oldest = rows.oldest_number(connection, stream) or rows.next_number(connection, stream)
-        if lane.cursor[stream] < oldest:
-            reason = "forgotten before this uplink was configured"
-            lane.announce(connection, NAMES[stream], lane.cursor[stream], oldest - 1, now_ms, reason)
-            connection.execute(
-                "UPDATE progress SET done = ? WHERE uplink = ? AND stream = ?", (oldest, lane.id, stream)
-            )
+def _filter_id(connection: sqlite3.Connection, wanted: Filter) -> int:
+    spec = msgspec.json.encode(wanted)
+    connection.execute("INSERT OR IGNORE INTO filter (spec) VALUES (?)", (spec,))
+    return int(connection.execute("SELECT id FROM filter WHERE spec = ?", (spec,)).fetchone()[0])

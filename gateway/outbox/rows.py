@@ -1,4 +1,4 @@
-"""How records lie in the database and come back out: streams, bodies, gaps. SQL on a connection handed in.
+"""Records that lie one in a row: events, cases, and readings of schema 1. SQL on a connection handed in.
 
 It never begins or ends a transaction; its caller does.
 """
@@ -7,16 +7,16 @@ import logging
 import math
 import sqlite3
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 import msgspec
 
+from gateway.outbox import blocks, gaps
+from gateway.outbox.blocks import Block
+from gateway.outbox.streams import EVENTS, NAMES, READINGS
 from gateway.records import Event, Gap, Mark, Reading, Value
 
 _log = logging.getLogger(__name__)
-
-READINGS, EVENTS, CASES, GAPS = 1, 2, 3, 4
-NAMES = {READINGS: "readings", EVENTS: "events", CASES: "cases", GAPS: "gaps"}
-NUMBERED = (READINGS, EVENTS, CASES)
 
 _encode = msgspec.json.Encoder().encode
 _decoders: dict[int, msgspec.json.Decoder[Reading] | msgspec.json.Decoder[Event]] = {
@@ -26,12 +26,10 @@ _decoders: dict[int, msgspec.json.Decoder[Reading] | msgspec.json.Decoder[Event]
 
 
 class Row(msgspec.Struct, frozen=True):
-    """One record with its number; `size` is that of its body in bytes."""
+    """One record with its number."""
 
     n: int
     boot: str
-    at: int
-    size: int
     record: Reading | Event
 
 
@@ -41,15 +39,18 @@ def finite(values: dict[str, Value]) -> tuple[dict[str, Value], dict[str, Mark]]
     return kept, {name: "bad" for name in values if name not in kept}
 
 
-def as_row(stream: int, n: int, boot: int, record: Reading | Event) -> tuple[int, int, int, int, bytes]:
+def clean(reading: Reading) -> Reading:
+    """The reading with a mark "bad" in place of each value that JSON cannot carry."""
+    kept, bad = finite(reading.values)
+    return msgspec.structs.replace(reading, values=kept, marks=reading.marks | bad) if bad else reading
+
+
+def as_row(n: int, boot: int, event: Event) -> tuple[int, int, int, int, bytes]:
     """What `insert` takes."""
-    kept, bad = finite(record.values)
-    if bad and isinstance(record, Reading):
-        record = msgspec.structs.replace(record, values=kept, marks=record.marks | bad)
-    elif bad:
-        record = msgspec.structs.replace(record, values=kept)
-    at = record.at if isinstance(record, Reading) else (record.cleared or record.raised)
-    return stream, n, boot, at, _encode(record)
+    kept, bad = finite(event.values)
+    if bad:
+        event = msgspec.structs.replace(event, values=kept)
+    return EVENTS, n, boot, event.cleared or event.raised, _encode(event)
 
 
 def insert(connection: sqlite3.Connection, rows: Iterable[tuple[int, int, int, int, bytes]]) -> None:
@@ -71,7 +72,7 @@ def read(connection: sqlite3.Connection, stream: int, first: int, limit: int, la
     rows = []
     for n, boot, at, body in found:
         try:
-            rows.append(Row(n, boot or "unknown", at, len(body), _decoders[stream].decode(body)))
+            rows.append(Row(n, boot or "unknown", _decoders[stream].decode(body)))
         except (msgspec.MsgspecError, TypeError, UnicodeDecodeError) as error:
             _set_aside(connection, stream, n, at, body, str(error))
     return rows
@@ -81,37 +82,21 @@ def _set_aside(connection: sqlite3.Connection, stream: int, n: int, at: int, bod
     _log.error("record %d of the %s could not be read back and was set aside: %s", n, NAMES[stream], why)
     connection.execute("INSERT INTO unreadable VALUES (?, ?, ?, ?)", (stream, n, body, why))
     connection.execute("DELETE FROM record WHERE stream = ? AND n = ?", (stream, n))
-    drop(connection, stream, Gap(stream=NAMES[stream], first=n, last=n, start=at, end=at, reason="unreadable"))
+    gaps.drop(connection, stream, Gap(stream=NAMES[stream], first=n, last=n, start=at, end=at, reason="unreadable"))
 
 
-def drop(connection: sqlite3.Connection, stream: int, gap: Gap) -> None:
-    """Count the numbers of `gap` as dropped and announce them to every uplink."""
-    announce(connection, None, gap)
+def set_block_aside(connection: sqlite3.Connection, block: Block, why: str) -> None:
+    """Readings `block.first` to `block.last` cannot be read back: kept for a look, counted and announced."""
+    _log.error("the readings %d to %d could not be read back and were set aside: %s", block.first, block.last, why)
     connection.execute(
-        "UPDATE stream SET dropped = dropped + ?, next = max(next, ?) WHERE id = ?",
-        (gap.last - gap.first + 1, gap.last + 1, stream),
+        "INSERT INTO unreadable VALUES (?, ?, ?, ?)",
+        (READINGS, block.first, blocks.body(connection, block.first), why),
     )
-
-
-def announce(connection: sqlite3.Connection, uplink: int | None, gap: Gap) -> None:
-    """Queue a gap message for one uplink, or for all when `uplink` is None."""
-    connection.execute(
-        'INSERT INTO gap (uplink, stream, first, last, start, "end", reason) VALUES (?, ?, ?, ?, ?, ?, ?)',
-        (uplink, gap.stream, gap.first, gap.last, gap.start, gap.end, gap.reason),
+    blocks.delete(connection, block.first)
+    gap = Gap(
+        stream="readings", first=block.first, last=block.last, start=block.start, end=block.end, reason="unreadable"
     )
-
-
-def gaps(connection: sqlite3.Connection, uplink: int, first: int, limit: int) -> list[tuple[int, Gap]]:
-    """Up to `limit` gaps with their ids, from id `first` on, that concern `uplink`."""
-    found = connection.execute(
-        'SELECT id, stream, first, last, start, "end", reason FROM gap'
-        " WHERE id >= ? AND (uplink IS NULL OR uplink = ?) ORDER BY id LIMIT ?",
-        (first, uplink, limit),
-    )
-    return [
-        (row[0], Gap(stream=row[1], first=row[2], last=row[3], start=row[4], end=row[5], reason=row[6]))
-        for row in found
-    ]
+    gaps.drop(connection, READINGS, gap)
 
 
 def next_number(connection: sqlite3.Connection, stream: int) -> int:
@@ -128,15 +113,28 @@ def oldest_number(connection: sqlite3.Connection, stream: int) -> int | None:
     return None if found is None else int(found)
 
 
-def dump(connection: sqlite3.Connection, stream: int, first: int, limit: int) -> Iterator[tuple[int, bytes]]:
+def oldest_from(connection: sqlite3.Connection, stream: int, number: int) -> int | None:
+    """The lowest number kept from `number` on."""
+    found = connection.execute("SELECT min(n) FROM record WHERE stream = ? AND n >= ?", (stream, number)).fetchone()[0]
+    return None if found is None else int(found)
+
+
+def dump(
+    connection: sqlite3.Connection, stream: int, first: int, limit: int, last: int | None = None
+) -> Iterator[tuple[int, bytes]]:
     """Records as JSON lines (without the line's end), each with its number: for `gewu outbox export`."""
     for n, boot, body in connection.execute(
         "SELECT n, name, body FROM record LEFT JOIN boot ON boot.id = record.boot"
-        " WHERE stream = ? AND n >= ? ORDER BY n LIMIT ?",
-        (stream, first, limit),
+        " WHERE stream = ? AND n >= ? AND n <= ? ORDER BY n LIMIT ?",
+        (stream, first, last if last is not None else 2**62, limit),
     ):
         head = {"stream": NAMES[stream], "n": n, "boot": boot}
         try:
-            yield n, _encode(head | msgspec.json.decode(body))
+            yield n, line(head, msgspec.json.decode(body))
         except (msgspec.MsgspecError, TypeError):
-            yield n, _encode(head | {"unreadable": bytes(body).hex()})
+            yield n, line(head | {"unreadable": bytes(body).hex()})
+
+
+def line(head: dict[str, Any], content: Any = None) -> bytes:
+    """One line of JSON: `head`, and then what the record holds."""
+    return _encode(head | (msgspec.to_builtins(content) if content is not None else {}))

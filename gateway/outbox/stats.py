@@ -6,10 +6,11 @@ from pathlib import Path
 import msgspec
 
 from gateway.intervals import Intervals
-from gateway.outbox import rows
+from gateway.outbox import readings
 from gateway.outbox.database import FILE_NAME
+from gateway.outbox.forgetting import next_number, oldest_number
 from gateway.outbox.lane import Lane
-from gateway.outbox.rows import NAMES, NUMBERED
+from gateway.outbox.streams import NAMES, NUMBERED, READINGS
 
 
 class Stats(msgspec.Struct, frozen=True):
@@ -31,7 +32,7 @@ def measure(connection: sqlite3.Connection, lanes: list[Lane], folder: Path) -> 
     accepted = queued = dropped = 0
     oldest: list[int] = []
     for stream in NUMBERED:
-        following = rows.next_number(connection, stream)
+        following = next_number(connection, stream)
         accepted += following - 1
         gone = connection.execute("SELECT dropped FROM stream WHERE id = ?", (stream,)).fetchone()[0]
         dropped += gone
@@ -39,10 +40,8 @@ def measure(connection: sqlite3.Connection, lanes: list[Lane], folder: Path) -> 
         queued += waiting.count() - (_dropped_within(connection, stream, waiting) if gone else 0)
         first = next(iter(waiting), None)
         if first is not None:
-            found = connection.execute(
-                "SELECT at FROM record WHERE stream = ? AND n >= ? ORDER BY n LIMIT 1", (stream, first[0])
-            ).fetchone()
-            oldest += found or ()
+            when = _time(connection, stream, first[0])
+            oldest += [] if when is None else [when]
     return Stats(
         accepted=accepted,
         delivered=accepted - queued - dropped,
@@ -53,13 +52,25 @@ def measure(connection: sqlite3.Connection, lanes: list[Lane], folder: Path) -> 
     )
 
 
+def _time(connection: sqlite3.Connection, stream: int, number: int) -> int | None:
+    """The time of the first record kept from `number` on."""
+    if stream == READINGS:
+        return readings.oldest_time(connection, number)
+    found = connection.execute(
+        "SELECT at FROM record WHERE stream = ? AND n >= ? ORDER BY n LIMIT 1", (stream, number)
+    ).fetchone()
+    return None if found is None else int(found[0])
+
+
 def _waiting(connection: sqlite3.Connection, lanes: list[Lane], stream: int, following: int) -> Intervals:
     """The numbers that at least one uplink has not delivered; with no uplink, all that is kept waits for one."""
     waiting = Intervals()
     if not lanes:
-        waiting.add(rows.oldest_number(connection, stream) or following, following - 1)
+        waiting.add(oldest_number(connection, stream) or following, following - 1)
     for lane in lanes:
         waiting.add(lane.cursor[stream], following - 1)
+        for first, last in lane.behind if stream == READINGS else ():
+            waiting.add(first, last)
         for span in lane.undelivered.values():
             if span.stream == stream:
                 waiting.add(span.first, span.last)

@@ -1,6 +1,7 @@
 """What was handed to the outbox and is not committed yet: bounded, in memory, written with the next commit.
 
-It does no input or output of its own beyond the SQL that its caller's transaction holds.
+It does no input or output of its own beyond the SQL that its caller's transaction holds. After a commit that failed
+nobody knows whether it reached the disk all the same; what it held is remembered until the database is open again.
 """
 
 import sqlite3
@@ -8,41 +9,63 @@ from collections import deque
 
 import msgspec
 
-from gateway.outbox import rows
-from gateway.outbox.rows import EVENTS, READINGS
+from gateway.outbox import blocks, facts, gaps, readings, rows
+from gateway.outbox.blocks import AS_COMMITTED, MOST_IN_GROUP, Packed
+from gateway.outbox.streams import EVENTS, READINGS
 from gateway.records import Event, Gap, Note, OpenEvent, Reading
 
-# While the disk refuses: 100 devices at one reading per 10 s fill the first in 1,000 s, at some 10 MB.
+# While the disk refuses: 100 devices at one reading per 10 s fill this in 1,000 s. Packed, that is well below 1 MB.
 MOST_READINGS = 10_000
-_NOTE = "note "
+_DOUBTED_EVENTS = 64  # so many of the last events are looked through for one whose commit failed
 
 
 class Waiting:
     """Readings and events between acceptance and commit. Readings beyond the bound are dropped, oldest first."""
 
     def __init__(self) -> None:
-        self.readings: deque[Reading] = deque()
         self.events: list[tuple[Event, str]] = []
         self.notes: dict[str, str] = {}
+        self.count = 0  # of readings
+        self.since: float | None = None  # when the oldest reading came, in monotonic seconds
+        self._groups: deque[Packed] = deque()
+        self._open: list[Reading] = []
         self._dropped: Gap | None = None
+        self._written: tuple[int, int, bytes] | None = None  # groups, and number and body of the first
+        self._doubted: set[tuple[str, int | None]] = set()
 
     def __bool__(self) -> bool:
-        return bool(self.readings or self.events or self.notes or self._dropped)
+        return bool(self.count or self.events or self.notes or self._dropped)
 
-    def add_reading(self, reading: Reading) -> None:
-        """Keep a reading; the oldest makes room when there is none, and is counted."""
-        if len(self.readings) >= MOST_READINGS:
-            gone = self.readings.popleft()
-            before = self._dropped
-            self._dropped = Gap(
-                stream="readings",
-                first=0,
-                last=before.last + 1 if before else 0,
-                start=before.start if before else gone.at,
-                end=gone.at,
-                reason="the store could not be written",
-            )
-        self.readings.append(reading)
+    def add_reading(self, reading: Reading, now: float) -> None:
+        """Keep a reading; the oldest group makes room when there is none, and is counted."""
+        if self.since is None:
+            self.since = now
+        if self.count >= MOST_READINGS:
+            self._drop(self._groups.popleft())
+        self._open.append(rows.clean(reading))
+        self.count += 1
+        if len(self._open) == MOST_IN_GROUP:
+            self._seal()
+
+    def _seal(self) -> None:
+        self._groups.append(blocks.packed(self._open))
+        self._open.clear()
+
+    def _drop(self, gone: Packed) -> None:
+        before = self._dropped
+        self._dropped = Gap(
+            stream="readings",
+            first=0,
+            last=(before.last + 1 if before else 0) + gone.size - 1,
+            start=min(before.start, gone.start) if before else gone.start,
+            end=max(before.end, gone.end) if before else gone.end,
+            reason="the store could not be written",
+        )
+        self.count -= gone.size
+        if self._written is not None:
+            count, number, _ = self._written
+            rest = self._groups and count > 1
+            self._written = (count - 1, number + gone.size, self._groups[0].body) if rest else None
 
     def add_event(self, event: Event, key: str) -> None:
         """Take an event into the next commit."""
@@ -51,34 +74,75 @@ class Waiting:
     def give_back(self, event: Event, key: str) -> None:
         """The commit failed: the event is its sender's again, who will hand it in anew."""
         self.events.remove((event, key))
+        self._doubted.add((event.id, event.cleared))
 
     def add_note(self, note: Note) -> None:
         """Take a note into the next commit."""
         self.notes[note.key] = note.text
 
-    def write(self, connection: sqlite3.Connection, boot: int) -> None:
-        """Number and insert everything; `committed` follows when the transaction is."""
-        if self._dropped:
-            start = rows.next_number(connection, READINGS)
-            numbered = msgspec.structs.replace(self._dropped, first=start, last=start + self._dropped.last)
-            rows.drop(connection, READINGS, numbered)
-        if self.readings:
-            start = rows.next_number(connection, READINGS)
-            rows.insert(connection, (rows.as_row(READINGS, start + i, boot, r) for i, r in enumerate(self.readings)))
+    def is_in(self, connection: sqlite3.Connection, event: Event) -> bool:
+        """Whether this event is committed already: a commit that failed may have reached the disk all the same."""
+        if event.cleared is None:
+            return connection.execute("SELECT 1 FROM open_event WHERE id = ?", (event.id,)).fetchone() is not None
+        if (event.id, event.cleared) not in self._doubted:
+            return False
+        self._doubted.discard((event.id, event.cleared))
+        start = rows.next_number(connection, EVENTS) - _DOUBTED_EVENTS
+        found = connection.execute(
+            "SELECT 1 FROM record WHERE stream = ? AND n >= ? AND body = ?",
+            (EVENTS, start, rows.as_row(0, 0, event)[-1]),
+        )
+        return found.fetchone() is not None
+
+    def write(self, connection: sqlite3.Connection, boot: int, with_readings: bool = True) -> None:
+        """Number and insert everything (or the events alone); `committed` follows when the transaction is."""
+        self._written = None
+        if with_readings:
+            self._write_readings(connection, boot)
         if self.events:
             start = rows.next_number(connection, EVENTS)
-            rows.insert(connection, (rows.as_row(EVENTS, start + i, boot, e) for i, (e, _) in enumerate(self.events)))
+            rows.insert(connection, (rows.as_row(start + i, boot, e) for i, (e, _) in enumerate(self.events)))
             for event, key in self.events:
                 _open_or_clear(connection, event, key)
         for name, text in self.notes.items():
-            connection.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (_NOTE + name, text))
+            facts.set_note(connection, name, text.encode())
 
-    def committed(self) -> None:
+    def _write_readings(self, connection: sqlite3.Connection, boot: int) -> None:
+        if self._open:
+            self._seal()
+        number = readings.next_number(connection)
+        if self._dropped:
+            last = number + self._dropped.last
+            gaps.drop(connection, READINGS, msgspec.structs.replace(self._dropped, first=number, last=last))
+            number = last + 1
+        if self._groups:
+            self._written = len(self._groups), number, self._groups[0].body
+        for group in self._groups:
+            blocks.insert(connection, number, boot, group, AS_COMMITTED)
+            number += group.size
+
+    def committed(self, with_readings: bool = True) -> None:
         """The transaction of `write` is committed: nothing waits any more."""
-        self.readings.clear()
         self.events.clear()
         self.notes.clear()
+        if with_readings:
+            self._groups.clear()
+            self.count, self.since, self._dropped = 0, None, None
+        self._written = None
+
+    def settle(self, connection: sqlite3.Connection) -> None:
+        """After a commit that failed: what reached the disk all the same waits no more."""
+        if self._written is None:
+            return
+        count, number, body = self._written
+        self._written = None
+        found = connection.execute("SELECT body FROM block WHERE first = ?", (number,)).fetchone()
+        if found is None or found[0] != body:
+            return
+        for _ in range(count):
+            self.count -= self._groups.popleft().size
         self._dropped = None
+        self.since = None if not self.count else self.since
 
 
 def _open_or_clear(connection: sqlite3.Connection, event: Event, key: str) -> None:
@@ -87,18 +151,6 @@ def _open_or_clear(connection: sqlite3.Connection, event: Event, key: str) -> No
         connection.execute("INSERT OR REPLACE INTO open_event VALUES (?, ?, ?)", (event.id, key, body))
     else:
         connection.execute("DELETE FROM open_event WHERE id = ?", (event.id,))
-
-
-def is_open(connection: sqlite3.Connection, event: Event) -> bool:
-    """Whether this event is committed as raised already: a failed commit may have reached the disk all the same."""
-    found = connection.execute("SELECT 1 FROM open_event WHERE id = ?", (event.id,)).fetchone()
-    return event.cleared is None and found is not None
-
-
-def note_of(connection: sqlite3.Connection, key: str) -> str | None:
-    """The committed note under `key`."""
-    found = connection.execute("SELECT value FROM meta WHERE key = ?", (_NOTE + key,)).fetchone()
-    return None if found is None else str(found[0])
 
 
 def open_events(connection: sqlite3.Connection) -> list[OpenEvent]:

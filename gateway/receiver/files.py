@@ -1,36 +1,47 @@
 """The receiver's memory: JSON lines by stream, safe on disk before anything is acknowledged.
 
 `DIR/readings.jsonl` and its like hold every message once, with `got` (Unix ms), `site` and `gateway` beside
-the payload; `duplicates.jsonl` names those that came again. A restart reads them back into the ledger.
+the payload; `duplicates.jsonl` names those that came again. A restart reads them back into the ledger. Lines are
+what came: times are corrected where they are read (`records`), by the lines of `corrections.jsonl`.
 """
 
 import fcntl
 import json
 import logging
 import os
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any
 
 import msgspec
 
 from gateway.errors import ConfigurationError, StoreError
+from gateway.receiver import rows
+from gateway.receiver.keep import Batch, Refused
 from gateway.receiver.ledger import Ledger
+from gateway.receiver.taken import NUMBERED, Taken, understood
 from gateway.uplink import native
+from gateway.uplink.native import WireCorrection
 
 _log = logging.getLogger(__name__)
-NUMBERED = ("readings", "events", "cases", "gaps")
 _KINDS = (*NUMBERED, "status", "duplicates")
 REPORT = "report.json"
 
 
 class Files:
-    """The folder of one receiver. Raises ConfigurationError when it cannot be used or is in use."""
+    """The folder of one receiver. Raises ConfigurationError when it cannot be used or is in use.
 
-    def __init__(self, folder: Path) -> None:
+    With `reading` it is only read, also beside a receiver that writes.
+    """
+
+    def __init__(self, folder: Path, reading: bool = False) -> None:
         self._folder = folder
         self._files: dict[str, IO[bytes]] = {}
-        self._dirty: set[str] = set()
         self._lock: IO[str] | None = None
+        if reading:
+            if not folder.is_dir():
+                raise ConfigurationError(f"There is no folder {folder} of a receiver.")
+            return
         try:
             folder.mkdir(parents=True, exist_ok=True)
             self._lock = (folder / "lock").open("w", encoding="ascii")
@@ -48,54 +59,76 @@ class Files:
         """The ledger of everything these files hold."""
         ledger = Ledger()
         for kind in NUMBERED:
-            for number, (gateway, line) in enumerate(self._lines(kind), 1):
-                try:
-                    ledger.accept(gateway, native.parse(kind, line))
-                except ValueError as error:
-                    _log.error("%s.jsonl, line %d is skipped: %s", kind, number, error)
-        for gateway, line in self._lines("duplicates"):
+            for taken in self._taken(kind):
+                ledger.accept(taken.gateway, taken.message, taken.start, taken.end)
+        for gateway, _, line in self._lines("duplicates"):
             ledger.epoch(gateway, json.loads(line)["epoch"]).duplicates += 1
         return ledger
 
-    def _lines(self, kind: str) -> list[tuple[str, bytes]]:
-        found = []
-        with (self._folder / f"{kind}.jsonl").open("rb") as lines:
+    def states(self) -> dict[str, str]:
+        return {gateway: str(json.loads(line).get("state")) for gateway, _, line in self._lines("status")}
+
+    def _taken(self, kind: str) -> Iterator[Taken]:
+        for number, (gateway, got, line) in enumerate(self._lines(kind), 1):
+            try:
+                yield understood(gateway, kind, native.parse(kind, line), {}, got)
+            except ValueError as error:
+                _log.error("%s.jsonl, line %d is skipped: %s", kind, number, error)
+
+    def _lines(self, kind: str) -> Iterator[tuple[str, int, bytes]]:
+        path = self._folder / f"{kind}.jsonl"
+        if not path.exists():
+            return
+        with path.open("rb") as lines:
             for line in lines:
                 try:
                     head = msgspec.json.decode(line, type=_Head)
                 except msgspec.MsgspecError as error:
                     _log.error("%s.jsonl holds a line that is not its own, skipped: %s", kind, error)
                     continue
-                found.append((f"{head.site}/{head.gateway}", line))
-        return found
+                yield f"{head.site}/{head.gateway}", head.got, line
 
-    def append(self, kind: str, got: int, site: str, gateway: str, content: dict[str, Any]) -> None:
-        """Add a line; it is safe after `sync`. Raises StoreError."""
-        line = json.dumps({"got": got, "site": site, "gateway": gateway, **content}, ensure_ascii=False)
+    def keep(self, batch: Batch) -> Sequence[Refused]:
+        """Raises StoreError: then nothing may be acknowledged, and this receiver ends."""
+        dirty = set()
         try:
-            self._files[kind].write(line.encode() + b"\n")
-        except OSError as error:
-            raise self._failed(error) from error
-        self._dirty.add(kind)
-
-    def sync(self) -> None:
-        """Put on disk what was appended. Raises StoreError; nothing may be acknowledged then."""
-        try:
-            for kind in sorted(self._dirty):
+            for taken in batch.fresh:
+                dirty.add(self._append(taken.kind, taken.got, taken.gateway, taken.content))
+            for taken in batch.again:
+                again = {"epoch": taken.message.epoch, "seq": taken.message.seq}
+                dirty.add(self._append("duplicates", taken.got, taken.gateway, again))
+            for status in batch.statuses:
+                dirty.add(self._append("status", status.got, status.gateway, status.content))
+            for kind in sorted(dirty):
                 self._files[kind].flush()
                 os.fsync(self._files[kind].fileno())
         except OSError as error:
-            raise self._failed(error) from error
-        self._dirty.clear()
+            raise StoreError(
+                f"{self._folder} cannot be written ({error.strerror}): nothing more is acknowledged."
+            ) from error
+        return ()
 
-    def _failed(self, error: OSError) -> StoreError:
-        return StoreError(f"{self._folder} cannot be written ({error.strerror}): nothing more is acknowledged.")
+    def _append(self, kind: str, got: int, gateway: str, content: dict[str, Any]) -> str:
+        site, _, name = gateway.partition("/")
+        line = json.dumps({"got": got, "site": site, "gateway": name, **content}, ensure_ascii=False)
+        self._files[kind].write(line.encode() + b"\n")
+        return kind
 
     def report(self, document: dict[str, Any]) -> None:
         """Replace DIR/report.json in one step: a reader sees the old or the new, never half."""
-        new = self._folder / (REPORT + ".new")
-        new.write_text(json.dumps(document, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
-        new.replace(self._folder / REPORT)
+        replace(self._folder / REPORT, document)
+
+    def records(self, stream: str) -> Iterator[dict[str, Any]]:
+        corrections = rows.Corrections()
+        for taken in self._taken("corrections"):
+            if isinstance(taken.message, WireCorrection):
+                corrections.add(taken.gateway, taken.message)
+        seen: set[tuple[str, str, int]] = set()
+        for taken in self._taken(stream):
+            key = (taken.gateway, taken.message.epoch, taken.message.seq)
+            if key not in seen:
+                seen.add(key)
+                yield from rows.records(taken, corrections)
 
     def close(self) -> None:
         for file in self._files.values():
@@ -107,6 +140,17 @@ class Files:
 class _Head(msgspec.Struct):
     site: str
     gateway: str
+    got: int = 0
+
+
+def replace(path: Path, document: dict[str, Any]) -> None:
+    """Write `document` as JSON in place of `path`, whole or not at all. Raises StoreError."""
+    new = path.with_name(path.name + ".new")
+    try:
+        new.write_text(json.dumps(document, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+        new.replace(path)
+    except OSError as error:
+        raise StoreError(f"The report {path} cannot be written: {error.strerror}.") from error
 
 
 def _open_whole(path: Path) -> IO[bytes]:

@@ -1,19 +1,24 @@
 """The reference receiver: takes messages in, keeps them, acknowledges, asks for what is missing, reports.
 
-It imports nothing of a gateway but the message format. It acknowledges only what is safe on disk.
+It imports nothing of a gateway but the message format. It acknowledges only what is safe on disk; while the store
+is away it holds one batch, confirms nothing, and so lets the broker keep the rest.
 """
 
 import logging
 import queue
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, Protocol
 
 import msgspec
 
-from gateway.receiver.files import NUMBERED, Files
+from gateway.errors import TryAgain
+from gateway.receiver.files import replace
+from gateway.receiver.keep import Batch, Keep
 from gateway.receiver.ledger import Ledger
 from gateway.receiver.subscriber import Delivery
+from gateway.receiver.taken import Status, Taken, take
 from gateway.uplink import native
 
 _log = logging.getLogger(__name__)
@@ -23,6 +28,7 @@ _REPORT_EVERY_S = 1.0
 _HOLE_PATIENCE_S = 3.0
 _ASK_AGAIN_S = (5.0, 60.0)
 _MOST_ASKED = 1000
+_STORE_PAUSE_S = 2.0
 
 
 class Line(Protocol):
@@ -44,14 +50,24 @@ class _Hole(msgspec.Struct):
 
 
 class Receiver:
-    """`files` None: count only, and acknowledge nothing, for nothing is kept."""
+    """`keep` None: count only, and acknowledge nothing, for nothing is kept. `file` gets the report as well."""
 
-    def __init__(self, line: Line, files: Files | None, monotonic: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        line: Line,
+        keep: Keep | None,
+        monotonic: Callable[[], float] = time.monotonic,
+        file: Path | None = None,
+    ) -> None:
         self._line = line
-        self._files = files
+        self._keep = keep
         self._monotonic = monotonic
-        self.ledger = files.load() if files else Ledger()
-        self._state: dict[str, str] = {}
+        self._file = file
+        self.ledger = keep.load() if keep else Ledger()
+        self._state: dict[str, str] = keep.states() if keep else {}
+        self._pending: list[Delivery] = []
+        self._retry_at = 0.0
+        self._said = ""
         self._owed: set[tuple[str, str]] = set()
         self._holes: dict[tuple[str, str], _Hole] = {}
         self._ack_at = self._report_at = 0.0
@@ -59,13 +75,26 @@ class Receiver:
 
     def step(self, wait: float = 0.1) -> None:
         """Take in what has come, waiting at most `wait` seconds for it, then do what is due. Raises StoreError."""
-        batch = self._batch(wait)
-        for delivery in batch:
-            self._accept(delivery)
-        if self._files:
-            self._files.sync()
-        for delivery in batch:
+        if not self._pending:
+            self._pending = self._batch(wait)
+        elif self._monotonic() < self._retry_at:
+            time.sleep(wait)
+            return
+        try:
+            self._take_in(self._pending)
+        except TryAgain as error:
+            self._retry_at = self._monotonic() + _STORE_PAUSE_S
+            if str(error) != self._said:
+                _log.error("%s Nothing is acknowledged until then.", error)
+            self._said = str(error)
+            return
+        self._said = ""
+        for delivery in self._pending:
             self._line.confirm(delivery)
+        self._pending = []
+        self._due()
+
+    def _due(self) -> None:
         now = self._monotonic()
         if self._line.connections != self._connections:
             # After a connection every gateway hears where we stand: it may wait for just that.
@@ -75,13 +104,17 @@ class Receiver:
             self._ack_at = now + _ACK_EVERY_S
             self._acknowledge()
             self._ask_for_holes(now)
-        if self._files and now >= self._report_at:
+        if now >= self._report_at and (self._keep or self._file):
             self._report_at = now + _REPORT_EVERY_S
-            self._files.report(self.report())
+            report = self.report()
+            if self._keep:
+                self._keep.report(report)
+            if self._file:
+                replace(self._file, report)
 
     def finish(self) -> dict[str, Any]:
         """Take in the rest of what has come, acknowledge, and return the final report. Raises StoreError."""
-        self._ack_at = self._report_at = 0.0
+        self._ack_at = self._report_at = self._retry_at = 0.0
         self.step(0.0)
         return self.report()
 
@@ -102,43 +135,52 @@ class Receiver:
             pass  # that is all there is
         return batch
 
-    def _accept(self, delivery: Delivery) -> None:
-        address = native.address(delivery.topic)
-        if address is None:
-            return
-        gateway = f"{address.site}/{address.gateway}"
-        try:
-            if address.kind in NUMBERED:
-                self._numbered(address, gateway, delivery.payload)
-            elif address.kind == "status":
-                self._status(address, gateway, delivery.payload)
-        except ValueError as error:
-            self.ledger.rejected += 1
-            _log.warning("a message on %s is rejected: %s", delivery.topic, error)
-
-    def _numbered(self, address: native.Address, gateway: str, payload: bytes) -> None:
-        message = native.parse(address.kind, payload)
-        fresh = self.ledger.accept(gateway, message)
-        self._owed.add((gateway, message.epoch))
-        if self._files is None:
-            return
+    def _take_in(self, deliveries: list[Delivery]) -> None:
+        """Keep a batch, and only then count it. Raises TryAgain with nothing changed, StoreError."""
         got = time.time_ns() // 1_000_000
-        if fresh:
-            self._files.append(address.kind, got, address.site, address.gateway, native.decode(payload))
-        else:
-            again = {"epoch": message.epoch, "seq": message.seq}
-            self._files.append("duplicates", got, address.site, address.gateway, again)
+        taken: list[Taken] = []
+        statuses: list[Status] = []
+        damaged: list[tuple[str, str]] = []
+        for delivery in deliveries:
+            try:
+                found = take(delivery.topic, delivery.payload, got)
+            except ValueError as error:
+                damaged.append((delivery.topic, str(error)))
+                continue
+            if isinstance(found, Taken):
+                taken.append(found)
+            elif found is not None:
+                statuses.append(found)
+        if self._keep and deliveries:
+            refused = self._keep.keep(self._sorted(taken, statuses))
+            damaged += [(f"gewu/{one.taken.gateway}/{one.taken.kind}", one.why) for one in refused]
+            lost = {id(one.taken) for one in refused}
+            taken = [one for one in taken if id(one) not in lost]
+        self._count(taken, statuses, damaged)
 
-    def _status(self, address: native.Address, gateway: str, payload: bytes) -> None:
-        kind, content = native.recognise(payload)
-        if kind != "status":
-            raise ValueError(f"it is a message of the kind {kind}")
-        self._state[gateway] = content["state"]
-        if self._files:
-            self._files.append("status", time.time_ns() // 1_000_000, address.site, address.gateway, content)
+    def _sorted(self, taken: list[Taken], statuses: list[Status]) -> Batch:
+        fresh: list[Taken] = []
+        again: list[Taken] = []
+        here: set[tuple[str, str, int]] = set()
+        for one in taken:
+            key = (one.gateway, one.message.epoch, one.message.seq)
+            known = key in here or self.ledger.epoch(one.gateway, one.message.epoch).has(one.message.seq)
+            here.add(key)
+            (again if known else fresh).append(one)
+        return Batch(fresh, again, statuses)
+
+    def _count(self, taken: list[Taken], statuses: list[Status], damaged: list[tuple[str, str]]) -> None:
+        for one in taken:
+            self.ledger.accept(one.gateway, one.message, one.start, one.end)
+            self._owed.add((one.gateway, one.message.epoch))
+        for status in statuses:
+            self._state[status.gateway] = str(status.content["state"])
+        for topic, why in damaged:
+            self.ledger.reject(topic, why)
+            _log.warning("a message on %s is rejected: %s", topic, why)
 
     def _acknowledge(self) -> None:
-        if self._files is None:
+        if self._keep is None:
             return
         for gateway, epoch in sorted(self._owed):
             safe = self.ledger.epoch(gateway, epoch).safe()

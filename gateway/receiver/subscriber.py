@@ -18,12 +18,13 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersi
 from paho.mqtt.reasoncodes import ReasonCode
 
 from gateway.errors import ConfigurationError
+from gateway.receiver.taken import NUMBERED
 
 _log = logging.getLogger(__name__)
 _PORTS = {"mqtt": 1883, "mqtts": 8883, "ws": 80, "wss": 443}
 _KEEPALIVE_S = 20
 _RETRY_S = (1, 15)
-_TOPICS = [(f"gewu/+/+/{kind}", 1) for kind in ("readings", "events", "cases", "gaps", "status")]
+_TOPICS = [(f"gewu/+/+/{kind}", 1) for kind in (*NUMBERED, "status")]
 
 
 class Access(msgspec.Struct, frozen=True):

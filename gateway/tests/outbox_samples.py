@@ -3,18 +3,24 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from gateway.filters import Filter
 from gateway.outbox import Outbox
 from gateway.records import Event, Reading
 from gateway.tests.fake_clock import FakeClock
 
+# Databases that released code wrote: 25 readings (number 23 unreadable), 3 events, two uplinks with messages.
+RELEASED = Path(__file__).parent / "outbox_released"
+
 
 @dataclass(frozen=True)
 class Route:
-    """See `gateway.outbox.lane.Route`."""
+    """See `gateway.outbox.route.Route`."""
 
     name: str = "county"
     acks: bool = False
     max_delay: float = 2.0
+    filter: Filter | None = None
+    whole_blocks: bool = False
 
 
 def reading(number: int = 0, **values: float) -> Reading:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gateway.clock import SystemClock
+from gateway.filters import Filter
 from gateway.outbox import Outbox
 from gateway.records import Event, Reading
 from gateway.uplink import Uplink, UplinkSettings
@@ -22,6 +23,8 @@ class _Route:
     name: str = "county"
     acks: bool = True
     max_delay: float = 0.2
+    filter: Filter | None = None
+    whole_blocks: bool = False
 
 
 def main(folder: Path, url: str, acks: bool, count: int) -> int:

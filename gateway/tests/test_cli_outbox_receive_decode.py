@@ -8,10 +8,12 @@ from typing import Any
 
 import pytest
 
+from gateway.clock import SystemClock
 from gateway.records import Message, rfc3339
 from gateway.tests.fake_clock import FakeClock
 from gateway.tests.outbox_samples import Route, event, opened, reading
 from gateway.uplink import UplinkSettings, native
+from gateway.uplink.link import Publication
 from gateway.uplink.mqtt import PahoBroker
 from hil_tests.brokers import Mosquitto
 
@@ -70,20 +72,20 @@ def test_decode() -> None:
         assert "Traceback" not in said
 
 
-def _receive(broker: Mosquitto, folder: Path, *, lose: int | None) -> tuple[int, dict[str, Any]]:
+def _receive(broker: Mosquitto, into: object, *more: str, lose: int | None) -> tuple[int, dict[str, Any]]:
     """What `gewu receive` says of ten messages, of which one may be lost."""
-    command = [sys.executable, "-m", "gateway", "receive", "--url", broker.url, "--into", str(folder), "--json"]
+    command = [sys.executable, "-m", "gateway", "receive", "--url", broker.url, "--into", str(into), *more, "--json"]
     with subprocess.Popen([*command, "--for", "3"], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as receiver:
         assert receiver.stderr is not None
         assert receiver.stderr.readline().startswith(b"gewu: Connected")
-        link = PahoBroker(UplinkSettings(name="u", site="test", gateway="g1", url=broker.url)).connect(
-            ("gewu/test/g1/status", native.encode_status("offline", 0, "1", "b")), lambda: None
+        link = PahoBroker(UplinkSettings(name="u", site="test", gateway="g1", url=broker.url), SystemClock()).connect(
+            Publication("gewu/test/g1/status", native.encode_status("offline", 0, "1", "b"), retain=True), lambda: None
         )
         for seq in range(1, 11):
             if seq != lose:
                 records = (reading(seq),)
                 kind, payload = native.encode(Message(epoch="e", seq=seq, sent=0, boot="b", first=seq, records=records))
-                link.publish(native.topic("test", "g1", kind), payload)
+                link.publish(Publication(native.topic("test", "g1", kind), payload))
         out, _ = receiver.communicate(timeout=60)
         link.close()
     return receiver.returncode, json.loads(out)
@@ -97,8 +99,11 @@ def test_receive_proves_completeness(tmp_path: Path) -> None:
         assert len((tmp_path / "whole" / "readings.jsonl").read_text().splitlines()) == 10
         assert json.loads((tmp_path / "whole" / "report.json").read_text()) == report
     with Mosquitto() as broker:
-        status, report = _receive(broker, tmp_path / "holed", lose=4)
+        file = tmp_path / "report.json"
+        url = f"sqlite:///{tmp_path / 'centre.db'}"
+        status, report = _receive(broker, url, "--report", str(file), lose=4)
         assert (status, report["delivered"], report["lost"]) == (1, 9, 1)
+        assert json.loads(file.read_text()) == report
         assert ["readings", 4, 4] in report["gateways"]["test/g1"]["missing"]
 
 
@@ -111,7 +116,7 @@ def test_a_receiver_that_was_never_connected_proves_nothing() -> None:
 
 def test_receive_says_what_is_wrong(tmp_path: Path) -> None:
     """A wrong URL, a database, a folder in use: a sentence and exit status 2."""
-    for words in (["--url", "nonsense"], ["--url", "mqtt://127.0.0.1:1", "--into", "sqlite:///x.db"]):
+    for words in (["--url", "nonsense"], ["--url", "mqtt://127.0.0.1:1", "--into", "nosuchdb://x"], []):
         status, _, said = _gewu("receive", *words)
         assert (status, "Traceback" in said) == (2, False)
         assert said.startswith("gewu: ")

@@ -64,6 +64,16 @@ ca = "ca.pem"
 username = "qingxi"
 password_file = "secret"
 
+[[sink]]
+type = "webhook"
+url = "https://office.example/gewu"
+secret_file = "secret"
+
+[[sink]]
+name = "archive"
+type = "csv"
+folder = "archive"
+
 [store]
 max_bytes = "2GB"
 replay_window = "1h"
@@ -99,6 +109,8 @@ def test_everything_the_contract_shows_is_accepted(folder: Path) -> None:
     assert [device.definition.name for device in config.bus[0].device] == ["gewu-breaker", "meter"]
     assert config.bus[0].device[0].critical
     assert (config.store.max_bytes, config.store.replay_window) == (2_000_000_000, 3600)
+    assert [sink.name for sink in config.sink] == ["sink1", "archive"]
+    assert (config.sink[0].secret_file, config.sink[1].folder) == (folder / "secret", folder / "archive")
     assert (config.uplink[0].ca, config.uplink[0].password_file) == (folder / "ca.pem", folder / "secret")
 
 
@@ -176,15 +188,34 @@ def test_names_may_be_those_that_people_use(folder: Path) -> None:
         (HEAD + '[[uplink]]\nurl = "mqtt://x"\npassword = "p"', "uplink[0].password is not a known key: secrets "
          "do not "
          "belong in this file; write it alone into a file and name that file with password_file."),
-        (HEAD + '[[uplink]]\nurl = "mqtt://x"\nencoding = "compact"', 'uplink[0].encoding is "compact", but the '
-         'compact '
-         "encoding is not in this version yet."),
-        (HEAD + '[[uplink]]\nurl = "mqtt://x"\nformat = "homeassistant"', 'uplink[0].format is "homeassistant", '
-         'but the '
-         "format homeassistant is not in this version yet."),
+        (HEAD + '[[uplink]]\nurl = "mqtt://x"\n[uplink.filter]\ndevices = ["b0"]', 'uplink[0].filter.devices[0] is '
+         '"b0", which is no device of this configuration; there are no devices in this configuration.'),
+        (HEAD + '[[uplink]]\nurl = "mqtt://x"\n[uplink.backoff]\nlate = 200', 'uplink[0].backoff.late is 200, but it '
+         "must be at most 120.0."),
+        (HEAD + '[[uplink]]\nurl = "mqtt://x"\n[uplink.fallback]', "uplink[0].fallback needs uplink[0].fallback.url or "
+         "uplink[0].fallback.source; else it is the first way again."),
+        (HEAD + '[[uplink]]\nurl = "mqtt://x"\nformat = "homekit"', 'uplink[0].format is "homekit", but it must be '
+         '"gewu", "sparkplug", "thingsboard" or "homeassistant".'),
+        (HEAD + '[[uplink]]\nurl = "mqtt://x"\nformat = "sparkplug"\nacks = true', 'uplink[0].acks is true, but nobody '
+         'acknowledges the format "sparkplug": drop it, or use format = "gewu".'),
+        (HEAD + '[[uplink]]\nurl = "mqtt://x"\nformat = "thingsboard"\nencoding = "compact"', 'uplink[0].encoding is '
+         '"compact", which only the format "gewu" has; drop it.'),
+        (HEAD + '[[uplink]]\nurl = "mqtt://x"\nprimary_host = "scada"', "uplink[0].primary_host has a meaning with "
+         'format = "sparkplug" only; drop it.'),
         (HEAD + '[[uplink]]\nurl = "mqtt://x"\nca = "ca.pem"', "uplink[0].ca has no use with mqtt://, which is not "
          "encrypted; use mqtts:// or drop it."),
         (HEAD + '[[uplink]]\nurl = "mqtts://x"\ncert = "ca.pem"', "uplink[0].cert needs uplink[0].key beside it."),
+        (HEAD + '[[sink]]\ntype = "webhook"', 'sink[0] has type = "webhook" and needs sink[0].url.'),
+        (HEAD + '[[sink]]\ntype = "csv"\nfolder = "f"\ntries = 3', 'sink[0].tries has no meaning with type = "csv"; '
+         "drop it."),
+        (HEAD + '[[sink]]\ntype = "webhook"\nurl = "ftp://h"', 'sink[0].url is "ftp://h", but a webhook begins with '
+         'http:// or https:// and a host, such as "https://host/records".'),
+        (HEAD + '[[sink]]\ntype = "webhook"\nurl = "http://h"\nca = "ca.pem"', "sink[0].ca has no use with http://, "
+         "which is not encrypted; use https:// or drop it."),
+        (HEAD + '[[sink]]\ntype = "csv"\nfolder = "f"\n[[sink]]\ntype = "csv"\nfolder = "./f"', 'sink[1].folder is '
+         '"./f", to which sink[0] writes the same files; each needs its own.'),
+        (HEAD + '[[uplink]]\nname = "a"\nurl = "mqtt://h"\n[[sink]]\nname = "a"\ntype = "jsonl"\nfolder = "f"',
+         'sink[0].name is "a", which uplink[0] has too; each needs its own.'),
         (HEAD + '[store]\nmax_bytes = "2 gigs"', 'store.max_bytes is "2 gigs", but a size is a number with a '
          'unit, such '
          'as "500MB", "2GB" or "1GiB".'),
@@ -266,5 +297,6 @@ def test_durations(text: str, seconds: float) -> None:
 def test_the_schema_is_json_and_knows_every_key() -> None:
     """What `gewu schema config` prints names the tables and the defaults."""
     schema = json.loads(json.dumps(Config.model_json_schema()))
-    assert set(schema["properties"]) == {"gateway", "bus", "camera", "patrol", "uplink", "store"}
+    tables = {"gateway", "bus", "camera", "patrol", "uplink", "store", "commands", "metrics"}
+    assert tables <= set(schema["properties"])
     assert schema["$defs"]["Bus"]["properties"]["baud"]["default"] == 9600

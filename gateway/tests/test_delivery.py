@@ -13,6 +13,8 @@ from gateway.tests.fake_clock import FakeClock
 from gateway.tests.outbox_samples import Route, event, opened, reading
 from gateway.uplink import native
 from gateway.uplink.delivery import Delivery
+from gateway.uplink.formats import format_of
+from gateway.uplink.present import NoDevices
 from gateway.uplink.settings import UplinkSettings
 
 _WINDOW, _RESERVED = 6, 2
@@ -32,8 +34,8 @@ class _Bench:
             name="county", site="s", gateway="g", url="mqtt://b:1883", acks=acks, window=_WINDOW, reserved=_RESERVED
         )
         self.delivery = Delivery(
-            settings, self.outbox, self.broker, self.clock,
-            version="1", health=lambda: {"disk": {}}, chance=lambda: 0.5, wake=lambda: None,
+            settings, self.outbox, self.broker, self.clock, format_of(settings, self.clock, "1", NoDevices(self.outbox)),
+            health=lambda: {"disk": {}}, chance=lambda: 0.5, wake=lambda: None,
         )  # fmt: skip
 
     def step(self, times: int = 1) -> float:
@@ -85,8 +87,9 @@ def test_the_birth_of_a_connection(plain: _Bench) -> None:
     assert (topic, retained, json.loads(payload)["state"]) == ("gewu/s/g/status", True, "online")
     assert set(json.loads(payload)) == {"state", "since", "version", "boot"}
     assert plain.broker.will is not None
-    assert (plain.broker.will[0], json.loads(plain.broker.will[1])["state"]) == ("gewu/s/g/status", "offline")
-    assert plain.broker.link.subscribed == ["gewu/s/g/acks", "gewu/s/g/replay"]
+    will = plain.broker.will
+    assert (will.topic, will.retain, json.loads(will.payload)["state"]) == ("gewu/s/g/status", True, "offline")
+    assert plain.broker.link.subscribed == [f"gewu/s/g/{kind}" for kind in ("acks", "replay", "inbox", "commands/+")]
     for _ in range(5):
         plain.clock.now += 30
         plain.step()

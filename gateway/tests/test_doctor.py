@@ -35,6 +35,7 @@ STATUS: dict[str, Any] = {
         }
     ],
     "uplinks": [{"name": "county", "connected": True, "trouble": None}],
+    "sinks": [{"name": "archive", "trouble": None, "set_aside": 0}],
     "store": {"queued": 3, "oldest": NOW - 1000, "dropped": 0},
 }
 

@@ -8,21 +8,26 @@ from pathlib import Path
 
 import pytest
 
+from gateway.clock import SystemClock
 from gateway.errors import ConfigurationError, TryAgain
 from gateway.tests.certificates import Authority
-from gateway.uplink.link import Arrived, Confirmed, LinkEvent, Lost
-from gateway.uplink.mqtt import PahoBroker, PahoLink
+from gateway.uplink.link import Arrived, Confirmed, Link, LinkEvent, Lost, Publication
+from gateway.uplink.mqtt import PahoBroker
 from gateway.uplink.settings import UplinkSettings, endpoint
 from hil_tests.brokers import Amqtt, Mosquitto, free_port
 
-_WILL = ("gewu/s/g/status", b"offline")
+_WILL = Publication("gewu/s/g/status", b"offline", retain=True)
 
 
 def _settings(url: str, **more: object) -> UplinkSettings:
     return UplinkSettings(name="u", site="s", gateway="g", url=url, **more)  # type: ignore[arg-type]
 
 
-def _until(link: PahoLink, wanted: Callable[[LinkEvent], bool]) -> list[LinkEvent]:
+def _broker(settings: UplinkSettings) -> PahoBroker:
+    return PahoBroker(settings, SystemClock())
+
+
+def _until(link: Link, wanted: Callable[[LinkEvent], bool]) -> list[LinkEvent]:
     """Everything that happened up to the first wanted event."""
     seen: list[LinkEvent] = []
     deadline = time.monotonic() + 20
@@ -42,18 +47,18 @@ def broker(request: pytest.FixtureRequest) -> Iterator[Mosquitto | Amqtt]:
 @pytest.mark.integration
 def test_a_link_from_birth_to_loss(broker: Mosquitto | Amqtt) -> None:
     """Either broker confirms, passes on, and is missed when it dies; the version fits each."""
-    link = PahoBroker(_settings(broker.url)).connect(_WILL, lambda: None)
+    link = _broker(_settings(broker.url)).connect(_WILL, lambda: None)
     link.subscribe(["gewu/s/g/acks"])
-    token = link.publish("gewu/s/g/acks", b"x" * 2000)
+    token = link.publish(Publication("gewu/s/g/acks", b"x" * 68_000))
     events = _until(link, lambda event: isinstance(event, Arrived))
     events += [] if Confirmed(token) in events else _until(link, lambda event: event == Confirmed(token))
     (arrived,) = [event for event in events if isinstance(event, Arrived)]
     assert arrived.topic == "gewu/s/g/acks"
-    assert len(arrived.payload) == 1025  # cut: enough to see that it is too long
+    assert len(arrived.payload) == 65_537  # cut: enough to see that it is too long
     broker.kill()
     _until(link, lambda event: isinstance(event, Lost))
     with pytest.raises(TryAgain):
-        link.publish("t", b"")
+        link.publish(Publication("t", b""))
     link.close()
 
 
@@ -61,9 +66,9 @@ def test_a_link_from_birth_to_loss(broker: Mosquitto | Amqtt) -> None:
 def test_an_unclean_end_publishes_the_will_and_reconnects_leave_nothing() -> None:
     """Fifty connections, half of them broken: no thread and no file more than before; the will is published."""
     with Mosquitto() as broker:
-        maker = PahoBroker(_settings(broker.url))
-        watching = PahoBroker(UplinkSettings(name="watcher", site="s", gateway="g", url=broker.url)).connect(
-            ("watch/status", b""), lambda: None
+        maker = _broker(_settings(broker.url))
+        watching = _broker(UplinkSettings(name="watcher", site="s", gateway="g", url=broker.url)).connect(
+            None, lambda: None
         )
         watching.subscribe(["gewu/s/g/status"])
         maker.connect(_WILL, lambda: None).close()
@@ -77,7 +82,7 @@ def test_an_unclean_end_publishes_the_will_and_reconnects_leave_nothing() -> Non
         assert threading.active_count() == threads
         assert len(os.listdir("/proc/self/fd")) == files  # noqa: PTH208
         will = _until(watching, lambda event: isinstance(event, Arrived))
-        assert Arrived(_WILL[0], _WILL[1], False) in will
+        assert (_WILL.topic, _WILL.payload, False) in [arrived[:3] for arrived in will]
         watching.close()
 
 
@@ -85,7 +90,7 @@ def test_an_unclean_end_publishes_the_will_and_reconnects_leave_nothing() -> Non
 def test_a_refusal_is_one_sentence() -> None:
     """Without the right user the broker's no comes with what to check."""
     with Mosquitto(anonymous=False) as broker:
-        maker = PahoBroker(_settings(broker.url, username="mallory"))
+        maker = _broker(_settings(broker.url, username="mallory"))
         with pytest.raises(TryAgain, match=r"Uplink u to .* refuses user 'mallory'.*check username"):
             maker.connect(_WILL, lambda: None)
 
@@ -94,7 +99,7 @@ def test_a_refusal_is_one_sentence() -> None:
 def test_the_receive_maximum_of_mqtt_5_is_known() -> None:
     """mosquitto grants 20 unconfirmed publications by default, less where it is set so."""
     with Mosquitto(extra="max_inflight_messages 7") as broker:
-        link = PahoBroker(_settings(broker.url)).connect(_WILL, lambda: None)
+        link = _broker(_settings(broker.url)).connect(_WILL, lambda: None)
         assert link.window == 7
         link.close()
 
@@ -118,10 +123,10 @@ def test_tls_with_certificates_on_both_ends(tmp_path: Path) -> None:
     for certificate, reason in reasons.values():
         with Mosquitto(extra=_tls(certificate, ours.ca)) as broker:
             url = broker.url.replace("mqtt:", "mqtts:")
-            maker = PahoBroker(_settings(url, ca=ours.ca, cert=cert, key=key))
+            maker = _broker(_settings(url, ca=ours.ca, cert=cert, key=key))
             if reason is None:
                 link = maker.connect(_WILL, lambda: None)
-                token = link.publish("t", b"x")
+                token = link.publish(Publication("t", b"x"))
                 _until(link, lambda event, token=token: event == Confirmed(token))  # type: ignore[misc]
                 link.close()
             else:
@@ -133,16 +138,16 @@ def test_nobody_listens() -> None:
     """Connection refused says so, with the address."""
     port = free_port()
     with pytest.raises(TryAgain, match=f"127.0.0.1:{port}: connection refused"):
-        PahoBroker(_settings(f"mqtt://127.0.0.1:{port}")).connect(_WILL, lambda: None)
+        _broker(_settings(f"mqtt://127.0.0.1:{port}")).connect(_WILL, lambda: None)
 
 
 def test_files_that_cannot_be_read_are_named(tmp_path: Path) -> None:
     """A missing CA or password file is named; the uplink keeps trying, so that it can be put there."""
     with pytest.raises(TryAgain, match=r"certificates .*none\.pem"):
-        PahoBroker(_settings("mqtts://127.0.0.1:1", ca=tmp_path / "none.pem")).connect(_WILL, lambda: None)
+        _broker(_settings("mqtts://127.0.0.1:1", ca=tmp_path / "none.pem")).connect(_WILL, lambda: None)
     settings = _settings("mqtt://127.0.0.1:1", username="u", password_file=tmp_path / "none.txt")
     with pytest.raises(TryAgain, match=r"password_file .*none\.txt"):
-        PahoBroker(settings).connect(_WILL, lambda: None)
+        _broker(settings).connect(_WILL, lambda: None)
 
 
 @pytest.mark.parametrize(

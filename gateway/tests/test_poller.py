@@ -48,8 +48,9 @@ class Memory(Sink):
     def keep_note(self, note: Note) -> None:
         self.notes[note.key] = note.text
 
-    def note(self, key: str) -> str | None:
-        return self.notes.get(key)
+    def note(self, key: str) -> bytes | None:
+        noted = self.notes.get(key)
+        return None if noted is None else noted.encode()
 
     def open_events(self) -> list[OpenEvent]:
         return self.opened

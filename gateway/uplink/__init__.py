@@ -1,7 +1,8 @@
 """The uplinks: the native MQTT format and its delivery from the outbox to a broker."""
 
-from gateway.uplink.delivery import UplinkStatus
+from gateway.uplink.inbox import Inbox
 from gateway.uplink.settings import UplinkSettings
+from gateway.uplink.status import UplinkStatus
 from gateway.uplink.uplink import Uplink
 
-__all__ = ["Uplink", "UplinkSettings", "UplinkStatus"]
+__all__ = ["Inbox", "Uplink", "UplinkSettings", "UplinkStatus"]

@@ -6,17 +6,17 @@ of an outage and 120 s after.
 
 from collections.abc import Callable
 
-FIRST_S = 1.0
-CAP_EARLY_S = 15.0
-CAP_LATE_S = 120.0
+from gateway.uplink.settings import Waits
+
 EARLY_S = 600.0
 
 
 class Backoff:
     """The waits of one outage. `chance` returns a number from 0 up to 1, as random.random does."""
 
-    def __init__(self, chance: Callable[[], float]) -> None:
+    def __init__(self, chance: Callable[[], float], waits: Waits = Waits()) -> None:  # noqa: B008  # frozen
         self._chance = chance
+        self._waits = waits
         self._began: float | None = None
         self._failures = 0
 
@@ -24,9 +24,9 @@ class Backoff:
         """One more attempt failed, or the link was lost, at `now` (monotonic seconds): seconds to wait."""
         if self._began is None:
             self._began = now
-        cap = CAP_EARLY_S if now - self._began < EARLY_S else CAP_LATE_S
+        cap = self._waits.early if now - self._began < EARLY_S else self._waits.late
         # min() on the exponent only keeps the power small; the cap is reached long before.
-        longest: float = min(cap, FIRST_S * 2 ** min(self._failures, 10))
+        longest: float = min(cap, self._waits.first * 2 ** min(self._failures, 10))
         self._failures += 1
         # Half fixed, half chance: many gateways that lost one broker must not all come back at once.
         return longest * (0.5 + 0.5 * self._chance())

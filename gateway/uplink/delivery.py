@@ -1,64 +1,41 @@
 """One uplink's work, step by step: from the outbox through a small window to the broker, and confirmations back.
 
 The outbox is the only queue: at most a window of messages is ever in flight, and whatever was not confirmed
-is sent again, same number and same bytes. It owns no thread and no socket; `Uplink` drives it.
+is sent again, same number and same content. It owns no thread and no socket; `Uplink` drives it. What a
+message looks like on the wire is the format's business.
 """
 
 import logging
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import Any
 
-import msgspec
-
+from gateway import points
 from gateway.clock import Clock
 from gateway.errors import StoreError, TryAgain
-from gateway.records import Message
-from gateway.uplink import native
 from gateway.uplink.backoff import Backoff
-from gateway.uplink.link import Arrived, Broker, Confirmed, Link, Lost, Refused
+from gateway.uplink.budget import Budget
+from gateway.uplink.bulletin import Bulletin
+from gateway.uplink.complaints import Complaints
+from gateway.uplink.flight import Flight
+from gateway.uplink.format import Format, Say
+from gateway.uplink.hearing import Hand, Hearing
+from gateway.uplink.link import Arrived, Broker, Confirmed, Link, Lost, Publication, Refused
+from gateway.uplink.patience import Patience
+from gateway.uplink.sender import Sender
 from gateway.uplink.settings import UplinkSettings
+from gateway.uplink.stall import Stall
+from gateway.uplink.status import Counts, UplinkStatus
+from gateway.uplink.store import Store
+from gateway.uplink.upkeep import Upkeep
+from gateway.uplink.words import Words
 
 _log = logging.getLogger(__name__)
 
 HEALTH_EVERY_S = 60.0
-REPEAT_LOG_S = 300.0
-_PATIENCE_CAP_S = 300.0
 _STORE_PAUSE_S = 1.0
 _LONGEST_WAIT_S = 30.0
-_MOST_AGAIN = 2000
-# With acks and no receiver, readings stop at settings.unacknowledged; events may go on to other listeners.
-_EVENTS_BEYOND = 256
-
-
-class Store(Protocol):
-    """What delivery asks of the outbox; see there for what each promises."""
-
-    epoch: str
-
-    def listen(self, wake: Callable[[], None]) -> None: ...
-    def next_messages(self, uplink: str, room: int, bulk: int) -> list[Message]: ...
-    def due_in(self, uplink: str) -> float | None: ...
-    def undelivered(self, uplink: str) -> list[int]: ...
-    def message(self, uplink: str, seq: int) -> Message | None: ...
-    def mark_delivered(self, uplink: str, seqs: Sequence[int]) -> None: ...
-    def acknowledge(self, uplink: str, epoch: str, upto: int) -> int | None: ...
-    def resend(self, uplink: str, epoch: str, first: int, last: int) -> list[int]: ...
-
-
-class UplinkStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """How an uplink stands. `trouble` is a sentence for a technician; counts are since the process started."""
-
-    name: str
-    connected: bool
-    trouble: str | None
-    in_flight: int
-    unconfirmed: int
-    sent: int
-    confirmed: int
-    sent_again: int
-    reconnects: int
-    refused: int
+_MOST_SAYINGS = 256
 
 
 class Delivery:
@@ -70,8 +47,8 @@ class Delivery:
         store: Store,
         broker: Broker,
         clock: Clock,
+        form: Format,
         *,
-        version: str,
         health: Callable[[], dict[str, Any]],
         chance: Callable[[], float],
         wake: Callable[[], None],
@@ -81,56 +58,95 @@ class Delivery:
         self._store = store
         self._broker = broker
         self._clock = clock
-        self._version = version
+        self._format = form
         self._health = health
         self._wake = wake
-        self._backoff = Backoff(chance)
+        self._backoff = Backoff(chance, settings.waits)
+        self._flight = Flight()
+        self._patience = Patience(settings.ack_timeout)
+        self._stall = Stall(settings.keepalive)
+        self._complaints = Complaints()
+        self._counts = Counts()
+        note = f"uplink.{self._name}.month"
+        self._budget = Budget(
+            settings.max_bytes_per_second,
+            settings.max_bytes_per_month,
+            lambda: store.note(note),
+            lambda value: store.set_note(note, value),
+        )
+        bulletin = Bulletin(self._name, store, clock)
+        self._upkeep = Upkeep(settings, clock, self._budget, bulletin)
+        self._hearing = Hearing(settings, store, form, self._flight, self._patience, self._counts)
+        self._sender = Sender(settings, store, form, self._flight, self._budget, bulletin, self._counts)
+        self._words = Words()
+        self._sayings: deque[Publication] = deque(maxlen=_MOST_SAYINGS)
         self._link: Link | None = None
         self._retry_at = 0.0
-        self._in_flight: dict[int, int] = {}
-        self._again: deque[int] = deque()
         self._health_at = 0.0
-        self._progress_at = 0.0
-        self._patience = settings.ack_timeout
-        self._heard = True
         self._trouble: str | None = None
-        self._logged: dict[str, float] = {}
-        self._sent = self._confirmed = self._sent_again = self._connects = self._refused = 0
 
     # --- what its thread calls ------------------------------------------------------------------------
 
     def step(self) -> float:
         """Do what can be done now; returns the seconds after which to call again, if nothing wakes it before."""
-        now = self._clock.monotonic()
-        if self._link is None and now < self._retry_at:
-            return self._retry_at - now
         try:
-            link = self._link or self._connect()
-            if link is None or not self._hear(link):
-                return max(0.0, self._retry_at - self._clock.monotonic())
-            self._again_if_silent()
-            self._fill(link)
-            self._report(link)
+            self._upkeep.look(self._link)
+            return self._step(self._clock.monotonic())
         except TryAgain as error:
             self._lose(str(error))
-            return max(0.0, self._retry_at - self._clock.monotonic())
+            return self._until_retry()
         except StoreError as error:
-            self._say(str(error))
+            self._complain(str(error))
             return _STORE_PAUSE_S
-        return self._idle()
+
+    def _step(self, now: float) -> float:
+        if self._link is None and now < self._retry_at:
+            return self._until_retry()
+        link = self._link or self._connect()
+        if link is None or not self._hear(link):
+            return self._until_retry()
+        self._answer(link, self._hearing.due(now))
+        self._speak(link)
+        self._again_if_silent()
+        if not self._hearing.held and not self._words:
+            self._sender.fill(link, now, self._words.unconfirmed)
+        self._stall.look(bool(self._flight or self._words), now)
+        self._report(link)
+        return self._idle(link)
+
+    def hand(self, kind: str, to: Hand) -> None:
+        """Hand what comes down as `kind` (`inbox`, `commands`) to `to`, in this uplink's thread."""
+        self._hearing.hands[kind] = to
+
+    def say(self, publication: Publication) -> None:
+        """Publish something outside the numbering, at QoS 1, now or when there is a connection. From any thread.
+
+        The 256 latest wait in memory: a reply that is too old for them is too old for its asker.
+        """
+        self._sayings.append(publication)
+        self._wake()
+
+    def certificate_days(self) -> dict[str, float]:
+        """Days left of each certificate of this uplink: `ca`, `cert`, `broker`."""
+        return dict(self._upkeep.days_left)
 
     def idle(self) -> bool:
         """Nothing is on its way and nothing is about to be: a good moment to stop."""
-        return self._link is None or not (self._in_flight or self._again or self._store.due_in(self._name) is not None)
+        saying = self._words or self._sayings
+        busy = saying or self._flight or self._flight.again or self._store.due_in(self._name) is not None
+        return self._link is None or not busy
 
     def goodbye(self) -> int | None:
-        """Publish the retained status offline; returns the token to wait for, None when there is no link."""
+        """Publish the format's last words; returns the token to wait for, None when there is nothing to wait for."""
         if self._link is None:
             return None
+        token = None
         try:
-            return self._publish_status(self._link, "offline")
+            for publication in self._format.closing():
+                token = self._link.publish(publication)
         except TryAgain:
             return None
+        return token
 
     def confirmed(self, token: int) -> bool:
         """Whether the goodbye has arrived, or never will."""
@@ -144,201 +160,199 @@ class Delivery:
         if self._link is not None:
             self._link.close()
             self._link = None
+        try:
+            self._budget.close()
+        except StoreError as error:
+            self._complain(str(error))  # counted a little too much from now on
 
     def status(self) -> UplinkStatus:
+        counts = self._counts
         return UplinkStatus(
             name=self._name,
             connected=self._link is not None,
-            trouble=self._trouble,
-            in_flight=len(self._in_flight),
+            trouble=self._trouble or ("The month's bytes are spent: only alarms go." if self._budget.spent() else None),
+            fallback=self._link is not None and self._broker.fallback,
+            month_bytes=self._budget.month_bytes,
+            in_flight=len(self._flight),
             unconfirmed=len(self._store.undelivered(self._name)),
-            sent=self._sent,
-            confirmed=self._confirmed,
-            sent_again=self._sent_again,
-            reconnects=max(0, self._connects - 1),
-            refused=self._refused,
+            sent=counts.sent,
+            confirmed=counts.confirmed,
+            sent_again=counts.sent_again,
+            reconnects=max(0, counts.connects - 1),
+            refused=counts.refused,
         )
 
     # --- the link -------------------------------------------------------------------------------------
 
     def _connect(self) -> Link | None:
         try:
-            link = self._broker.connect((self._topic("status"), self._status("offline")), self._wake)
+            link = self._broker.connect(self._format.will(), self._wake)
         except TryAgain as error:
-            self._retry_at = self._clock.monotonic() + self._backoff.failed(self._clock.monotonic())
             self._trouble = str(error)
-            self._say(str(error))
+            self._complain(str(error))
+            self._back_off()
             return None
+        now = self._clock.monotonic()
         self._link = link
-        self._connects += 1
+        self._counts.connects += 1
         self._trouble = None
-        self._logged.clear()
-        _log.info("uplink %s is connected to %s", self._name, self._settings.url)
-        self._publish_status(link, "online")
-        link.subscribe([self._topic("acks"), self._topic("replay")])
-        self._again = deque(self._store.undelivered(self._name))
-        self._sent_again += len(self._again)
-        self._progress_at = self._clock.monotonic()
-        self._patience = self._settings.ack_timeout
-        self._heard = True
+        self._complaints.forget()
+        way = " over its second way" if self._broker.fallback else ""
+        _log.info("uplink %s is connected to %s%s", self._name, self._settings.url, way)
+        self._upkeep.look_soon()
+        self._hearing.begin()
+        self._words.begin()
+        link.subscribe(self._format.topics())
+        self._publish(link, *self._format.opening())
+        self._sender.begin(self._clock.wall_ms())
+        self._patience.begin(now)
+        self._stall.begin(now)
         return link
 
     def _lose(self, why: str) -> None:
         if self._link is not None:
             self._link.close()
         self._link = None
-        self._in_flight.clear()
-        self._again.clear()
+        self._flight.clear()
         self._trouble = why
-        self._say(why)
-        self._retry_at = self._clock.monotonic() + self._backoff.failed(self._clock.monotonic())
+        self._complain(why)
+        self._back_off()
+
+    def _back_off(self) -> None:
+        now = self._clock.monotonic()
+        self._retry_at = now + self._backoff.failed(now)
+
+    def _until_retry(self) -> float:
+        return max(0.0, self._retry_at - self._clock.monotonic())
+
+    def _leave(self, link: Link, why: str) -> None:
+        """End the connection on purpose, with the format's last words, and make another one soon."""
+        for publication in self._format.closing():
+            link.publish(publication)
+        self._lose(f"Uplink {self._name} begins a new connection: {why}.")
+
+    # --- hearing --------------------------------------------------------------------------------------
 
     def _hear(self, link: Link) -> bool:
         """Take in what the broker said; False when the link is gone."""
-        delivered = []
-        lost = None
+        delivered: list[int] = []
+        lost: str | None = None
         for event in link.take():
             match event:
                 case Confirmed(token):
-                    self._backoff.succeeded()
-                    seq = self._in_flight.pop(token, None)
-                    if seq is not None:
-                        self._confirmed += 1
-                        delivered.append(seq)
+                    delivered += self._confirm(token)
                 case Arrived():
-                    self._receive(event)
-                case Refused(_, why):
-                    lost = f"Uplink {self._name}: the broker refuses what we publish ({why}): check its access rules."
+                    self._receive(link, event)
+                case Refused(token, why, for_good):
+                    lost = self._refused(token, why, for_good) or lost
                 case Lost(why):
+                    self._was_it_us(event)
                     lost = f"Uplink {self._name}: {why}"
-        if delivered and not self._settings.acks:
-            self._store.mark_delivered(self._name, delivered)
-        if lost:
+        if delivered:
+            points.reach("confirm")
+            if not self._settings.acks:
+                self._store.mark_delivered(self._name, delivered)
+                points.reach("mark")
+        if lost is None and self._broker.better():
+            self._leave(link, "the first way is open again")
+        elif lost is None and self._hearing.leave:
+            self._leave(link, self._hearing.leave)
+        elif lost is not None:
             self._lose(lost)
-        return lost is None
+        return self._link is not None
 
-    def _topic(self, kind: str) -> str:
-        return native.topic(self._settings.site, self._settings.gateway, kind)
+    def _confirm(self, token: int) -> list[int]:
+        self._backoff.succeeded()
+        self._words.confirmed(token)
+        seq = self._flight.confirm(token)
+        if self._words or seq is not None:
+            self._stall.progress(self._clock.monotonic())
+        if seq is None:
+            return []
+        self._sender.confirmed()
+        self._counts.confirmed += 1
+        return [seq]
 
-    def _status(self, state: Any) -> bytes:
-        return native.encode_status(state, self._clock.wall_ms(), self._version, self._clock.boot)
+    def _refused(self, token: int, why: str, for_good: bool) -> str | None:
+        """A message that this broker will never take is set aside; else the sentence with which the link ends."""
+        seq = self._flight.message_of(token)
+        if for_good and seq is not None:
+            self._complain(f"Uplink {self._name}: the broker will never take message {seq} ({why}): it is set aside.")
+            self._sender.set_aside(seq, f"the broker refuses it: {why}")
+            return None
+        return f"Uplink {self._name}: the broker refuses what we publish ({why}): check its access rules."
 
-    def _publish_status(self, link: Link, state: str) -> int:
-        return link.publish(self._topic("status"), self._status(state), retain=True)
+    def _was_it_us(self, lost: Lost) -> None:
+        if lost.too_large:
+            self._sender.too_large()
+        else:
+            self._sender.lost(self._stall.quiet(self._clock.monotonic()), not lost.silent)
+
+    def _receive(self, link: Link, arrived: Arrived) -> None:
+        try:
+            self._answer(link, self._hearing.take_in(arrived, self._clock.monotonic()))
+        except ValueError as error:
+            self._refuse(f"a message on {arrived.topic}: {error}")
+        except StoreError as error:
+            # Not confirmed, so the broker delivers it again over the next connection.
+            raise TryAgain(f"Uplink {self._name} could not keep a message on {arrived.topic}: {error}") from error
+        link.taken(arrived)
+
+    def _answer(self, link: Link, answers: Sequence[Say]) -> None:
+        for publication, refused in answers:
+            self._publish(link, publication)
+            if refused:
+                self._refuse(refused)
+
+    def _refuse(self, what: str) -> None:
+        self._counts.refused += 1
+        self._complain(f"Uplink {self._name} ignored {what}.")
 
     # --- sending --------------------------------------------------------------------------------------
 
-    def _fill(self, link: Link) -> None:
-        """Events first, then what must go again, then the rest, as far as the window allows."""
-        window = max(1, min(self._settings.window, link.window))
-        if self._again:
-            self._send_new(link, window, bulk_too=False)
-            while self._again and len(self._in_flight) < window - self._reserved(window):
-                message = self._store.message(self._name, self._again.popleft())
-                if message is not None:
-                    self._publish(link, message)
-        if not self._again:
-            self._send_new(link, window, bulk_too=True)
+    def _publish(self, link: Link, *publications: Publication) -> None:
+        self._words.add(publications)
+        self._speak(link)
 
-    def _send_new(self, link: Link, window: int, bulk_too: bool) -> None:
-        room, bulk = self._room(window)
-        if room > 0:
-            for message in self._store.next_messages(self._name, room, bulk if bulk_too else 0):
-                self._publish(link, message)
+    def _speak(self, link: Link) -> None:
+        """Say what waits to be said, as far as the broker's window allows: the format's words, then replies."""
+        window = link.window - len(self._flight)
+        while (publication := self._words.next(window)) is not None:
+            self._utter(link, publication)
+        while self._sayings and not self._words and self._words.may(self._sayings[0], window):
+            self._utter(link, self._sayings[0])
+            self._sayings.popleft()
 
-    def _reserved(self, window: int) -> int:
-        return min(self._settings.reserved, window - 1)
-
-    def _room(self, window: int) -> tuple[int, int]:
-        """How many messages may go now, and how many of them may be other than events."""
-        room = window - len(self._in_flight)
-        bulk = room - self._reserved(window)
-        if self._settings.acks:
-            waiting = len(self._store.undelivered(self._name))
-            bulk = min(bulk, self._settings.unacknowledged - waiting)
-            room = min(room, self._settings.unacknowledged + _EVENTS_BEYOND - waiting)
-        return room, max(0, bulk)
-
-    def _publish(self, link: Link, message: Message) -> None:
-        kind, payload = native.encode(message)
-        self._in_flight[link.publish(self._topic(kind), payload)] = message.seq
-        self._sent += 1
+    def _utter(self, link: Link, publication: Publication) -> None:
+        self._budget.pay(publication)
+        self._words.left(publication, link.publish(publication))
 
     def _again_if_silent(self) -> None:
-        """With acks: when the receiver makes no progress, send what it has not acknowledged again.
-
-        While it says nothing at all, only the oldest message goes, as a question: nobody may be there.
-        """
-        if not self._settings.acks or self._again:
+        if not self._settings.acks or self._flight.again:
             return
-        now = self._clock.monotonic()
-        on_the_way = set(self._in_flight.values())
-        waiting = [seq for seq in self._store.undelivered(self._name) if seq not in on_the_way]
-        if not waiting:
-            self._progress_at = now
-        elif now - self._progress_at >= self._patience:
-            self._again.extend(waiting if self._heard else [min(waiting)])
-            self._sent_again += len(self._again)
-            self._heard = False
-            self._patience = min(self._patience * 2, _PATIENCE_CAP_S)
-            self._progress_at = now
+        waiting = [seq for seq in self._store.undelivered(self._name) if seq not in self._flight]
+        again = self._patience.ask(waiting, self._clock.monotonic())
+        self._flight.again.extend(again)
+        self._counts.sent_again += len(again)
 
     def _report(self, link: Link) -> None:
         now = self._clock.monotonic()
         if now >= self._health_at:
             self._health_at = now + HEALTH_EVERY_S
-            link.publish(self._topic("health"), native.encode_health(self._clock.wall_ms(), self._health()))
+            publication = self._format.health(self._health())
+            if publication is not None:
+                self._publish(link, publication)
 
-    def _idle(self) -> float:
+    def _idle(self, link: Link) -> float:
         now = self._clock.monotonic()
         waits = [_LONGEST_WAIT_S, self._health_at - now]
-        if self._link is not None and self._room(min(self._settings.window, self._link.window))[1] > 0:
-            due = self._store.due_in(self._name)
-            waits += [] if due is None else [due]
+        due = None if self._hearing.held else self._sender.due_in(link, now)
+        waits += [] if due is None else [due]
+        if self._flight or self._words:
+            waits.append(self._stall.due_in(now))
         if self._settings.acks:
-            waits.append(max(self._progress_at + self._patience - now, 0.05))
+            waits.append(max(self._patience.due_in(now), 0.05))
         return max(0.0, min(waits))
 
-    # --- receiving ------------------------------------------------------------------------------------
-
-    def _receive(self, arrived: Arrived) -> None:
-        address = native.address(arrived.topic)
-        kind = address.kind if address else ""
-        try:
-            if arrived.retained:
-                raise ValueError("it is retained, and a request must not be")
-            if kind == "acks":
-                self._acknowledged(native.parse_ack(arrived.payload))
-            elif kind == "replay":
-                self._replay(native.parse_replay(arrived.payload))
-            else:
-                raise ValueError("nothing is expected there")
-        except ValueError as error:
-            self._refused += 1
-            self._say(f"Uplink {self._name} ignored a message on {arrived.topic}: {error}.")
-
-    def _acknowledged(self, ack: native.Ack) -> None:
-        settled = self._store.acknowledge(self._name, ack.epoch, ack.seq) if self._settings.acks else 0
-        if settled is None:
-            raise ValueError(f"it acknowledges {ack.seq} of the epoch {ack.epoch}, which was never sent")
-        self._heard = True
-        if settled:
-            self._again = deque(seq for seq in self._again if seq > ack.seq)
-            self._progress_at = self._clock.monotonic()
-            self._patience = self._settings.ack_timeout
-
-    def _replay(self, asked: native.Replay) -> None:
-        waiting = {*self._again, *self._in_flight.values()}
-        kept = self._store.resend(self._name, asked.epoch, asked.first, asked.last)
-        fresh = [seq for seq in kept if seq not in waiting][: _MOST_AGAIN - len(self._again)]
-        self._again.extend(fresh)
-        self._sent_again += len(fresh)
-
-    def _say(self, sentence: str) -> None:
-        """Log a sentence once, and again only after a while: an outage must not fill the card."""
-        now = self._clock.monotonic()
-        if now - self._logged.get(sentence, -REPEAT_LOG_S) >= REPEAT_LOG_S:
-            if len(self._logged) > 50:
-                self._logged.clear()
-            self._logged[sentence] = now
-            _log.warning("%s", sentence)
+    def _complain(self, sentence: str) -> None:
+        self._complaints.say(sentence, self._clock.monotonic())

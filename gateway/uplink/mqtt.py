@@ -1,96 +1,111 @@
 """The broker through paho-mqtt: one new client a connection, MQTT 5 first and 3.1.1 where that is refused.
 
-paho's memory is never a queue: it holds what delivery's window allows and no more, and it never reconnects
-by itself. Every failure becomes one sentence.
+paho's memory is never a queue, and every failure becomes one sentence.
 """
 
 import logging
-import queue
 import socket
 import ssl
-import threading
-import time
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable
 
-import paho.mqtt.client as paho
-from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
-from paho.mqtt.packettypes import PacketTypes
-from paho.mqtt.properties import Properties
-from paho.mqtt.reasoncodes import ReasonCode
+from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
+from gateway.clock import Clock
 from gateway.errors import TryAgain
-from gateway.uplink.link import Arrived, Confirmed, LinkEvent, Lost, Refused
-from gateway.uplink.native import MOST_CONTROL_BYTES
-from gateway.uplink.settings import UplinkSettings, endpoint
+from gateway.uplink import tls
+from gateway.uplink.link import Broker, Publication
+from gateway.uplink.mqtt_link import Client, ConnectRefused, PahoLink, VersionRefused, can_reach
+from gateway.uplink.settings import UplinkSettings, Way, endpoint
+from gateway.uplink.ways import OneWay, TwoWays
 
 _log = logging.getLogger(__name__)
-# What a broker that does not say grants: MQTT 5, section 3.2.2.3.3, and no limit before it.
-_MOST_WINDOW = 65535
-# Our requests are small; a broker must not push more at us than their size and some headers.
-_MOST_INBOUND = 64 * 1024
-_DISCONNECT_WAIT_S = 1.0
-_VERSION_WAIT_S = 1.0
+_VERSIONS = {
+    "auto": [MQTTProtocolVersion.MQTTv5, MQTTProtocolVersion.MQTTv311],
+    "5": [MQTTProtocolVersion.MQTTv5],
+    "3.1.1": [MQTTProtocolVersion.MQTTv311],
+}
 
 
-class PahoBroker:
-    """Makes links to the broker of one uplink."""
+def broker_of(settings: UplinkSettings, clock: Clock) -> Broker:
+    """The broker of an uplink, over both its ways where it has two."""
+    first = PahoBroker(settings, clock)
+    if settings.fallback is None:
+        return first
+    at, source = endpoint(settings.url), settings.source
+    return TwoWays(
+        first,
+        PahoBroker(settings, clock, settings.fallback),
+        lambda: can_reach(at.host, at.port, source, settings.connect_timeout),
+        clock.monotonic,
+    )
 
-    def __init__(self, settings: UplinkSettings) -> None:
+
+class PahoBroker(OneWay):
+    """Makes links to the broker of one uplink, over its first way or the one that is handed in."""
+
+    def __init__(self, settings: UplinkSettings, clock: Clock, way: Way | None = None) -> None:
+        way = way or Way(settings.url, settings.source)
         self._settings = settings
-        self._endpoint = endpoint(settings.url)
+        self._clock = clock
+        self._endpoint = endpoint(way.url)
+        self._source = way.source
         # The version that worked last comes first, so that an old broker costs one refused attempt in all.
-        self._versions = [MQTTProtocolVersion.MQTTv5, MQTTProtocolVersion.MQTTv311]
+        self._versions = list(_VERSIONS[settings.mqtt])
 
-    def connect(self, will: tuple[str, bytes], wake: Callable[[], None]) -> "PahoLink":
+    def connect(self, will: Publication | None, wake: Callable[[], None]) -> PahoLink:
         """See `Broker`. Raises TryAgain."""
-        first, second = self._versions
-        try:
-            return self._attempt(first, will, wake)
-        except _VersionRefused:
-            _log.info("uplink %s: the broker refuses %s, trying %s", self._settings.name, first.name, second.name)
-        except TryAgain:
-            raise
-        try:
-            link = self._attempt(second, will, wake)
-        except _VersionRefused as error:
-            raise TryAgain(self._sentence(f"the broker ends the connection at once ({error})")) from error
-        self._versions = [second, first]
-        return link
+        refused = None
+        for version in list(self._versions):
+            try:
+                link = self._attempt(version, will, wake)
+            except VersionRefused as error:
+                refused = error
+                _log.info("uplink %s: the broker does not take %s (%s)", self._settings.name, version.name, error)
+            else:
+                self._versions.sort(key=lambda one: one != version)
+                return link
+        raise TryAgain(self._sentence(f"the broker ends the connection at once ({refused})")) from refused
 
-    def _attempt(self, version: MQTTProtocolVersion, will: tuple[str, bytes], wake: Callable[[], None]) -> "PahoLink":
+    def _attempt(self, version: MQTTProtocolVersion, will: Publication | None, wake: Callable[[], None]) -> PahoLink:
+        settings = self._settings
         link = PahoLink(self._client(version, will), version, wake)
+        at = self._endpoint
         try:
-            link.open(
-                self._endpoint.host, self._endpoint.port, self._settings.keepalive, self._settings.connect_timeout
-            )
-        except _VersionRefused:
+            link.open(at.host, at.port, settings.keepalive, settings.connect_timeout, settings.session)
+        except VersionRefused:
             link.close()
             raise
-        except _ConnectRefused as error:
+        except ConnectRefused as error:
             link.close()
             raise TryAgain(self._sentence(self._refusal(str(error)))) from error
         except TimeoutError as error:
             link.close()
             raise TryAgain(self._sentence("no answer: check the address, the network and the firewall")) from error
+        except ssl.SSLError as error:
+            link.close()
+            raise TryAgain(self._sentence(tls.reason(error, settings, self._clock.wall_ms()))) from error
         except (OSError, ValueError) as error:
             link.close()
             raise TryAgain(self._sentence(_network_reason(error))) from error
         return link
 
-    def _client(self, version: MQTTProtocolVersion, will: tuple[str, bytes]) -> paho.Client:
+    def _client(self, version: MQTTProtocolVersion, will: Publication | None) -> Client:
         settings = self._settings
-        client = paho.Client(
+        clean = None if version == MQTTProtocolVersion.MQTTv5 else not settings.session
+        client = Client(
             CallbackAPIVersion.VERSION2,
             client_id=settings.client_id,
-            clean_session=None if version == MQTTProtocolVersion.MQTTv5 else True,
+            clean_session=clean,
             protocol=version,
             transport="websockets" if self._endpoint.websocket else "tcp",
             reconnect_on_failure=False,
+            manual_ack=True,  # what comes down is confirmed when it is dealt with, not when it is here
         )
+        client.source = self._source
         client.connect_timeout = settings.connect_timeout
         client.max_inflight_messages_set(0)  # delivery bounds what is in flight
-        client.will_set(*will, qos=1, retain=True)
+        if will is not None:
+            client.will_set(will.topic, will.payload, will.qos, will.retain)
         if self._endpoint.websocket:
             client.ws_set_options(path=self._endpoint.path)
         if settings.username is not None:
@@ -109,17 +124,10 @@ class PahoBroker:
             raise TryAgain(self._sentence(f"password_file {self._settings.password_file}: {error}")) from error
 
     def _tls(self) -> ssl.SSLContext:
-        settings = self._settings
         try:
-            context = ssl.create_default_context(cafile=str(settings.ca) if settings.ca else None)
-            context.minimum_version = ssl.TLSVersion.TLSv1_2
-            context.sslsocket_class = _ClosingSocket
-            if settings.cert is not None:
-                context.load_cert_chain(settings.cert, settings.key)
-        except (OSError, ssl.SSLError) as error:
-            files = ", ".join(str(file) for file in (settings.ca, settings.cert, settings.key) if file)
-            raise TryAgain(self._sentence(f"its certificates ({files}) cannot be used: {error}")) from error
-        return context
+            return tls.context(self._settings, self._clock.wall_ms())
+        except TryAgain as error:
+            raise TryAgain(self._sentence(str(error))) from error
 
     def _refusal(self, reason: str) -> str:
         who = f"user {self._settings.username!r}" if self._settings.username else "a client without a user name"
@@ -129,150 +137,7 @@ class PahoBroker:
         return f"Uplink {self._settings.name} to {self._endpoint}: {why}."
 
 
-class PahoLink:
-    """One paho client from its connect to its end; its callbacks only fill a queue."""
-
-    def __init__(self, client: paho.Client, version: MQTTProtocolVersion, wake: Callable[[], None]) -> None:
-        self._client = client
-        self._version = version
-        self._wake = wake
-        self._events: queue.SimpleQueue[LinkEvent] = queue.SimpleQueue()
-        self._answer: queue.SimpleQueue[ReasonCode | str] = queue.SimpleQueue()
-        self._ended = threading.Event()
-        self.window = _MOST_WINDOW
-        client.on_connect = self._on_connect
-        client.on_disconnect = self._on_disconnect
-        client.on_publish = self._on_publish
-        client.on_message = self._on_message
-        client.on_subscribe = self._on_subscribe
-
-    def open(self, host: str, port: int, keepalive: int, timeout: float) -> None:
-        """Connect and wait for the broker's word. Raises OSError, _VersionRefused or _ConnectRefused."""
-        began = time.monotonic()
-        if self._version == MQTTProtocolVersion.MQTTv5:
-            properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
-            properties.MaximumPacketSize = _MOST_INBOUND
-            self._client.connect(host, port, keepalive, clean_start=True, properties=properties)
-            # Some brokers of 3.1.1 (amqtt) neither answer nor hang up: a wait in proportion to the network's
-            # own delay tells them from a slow one.
-            patience = min(timeout, max(_VERSION_WAIT_S, 10 * (time.monotonic() - began)))
-        else:
-            patience = timeout
-            self._client.connect(host, port, keepalive)
-        self._client.loop_start()
-        try:
-            answer = self._answer.get(timeout=patience)
-        except queue.Empty:
-            if self._version == MQTTProtocolVersion.MQTTv5:
-                raise _VersionRefused("it does not answer") from None
-            raise TimeoutError("no CONNACK") from None
-        if isinstance(answer, str) or answer == "Unsupported protocol version":
-            # Brokers of 3.1.1 often just hang up on a version that they do not know.
-            raise _VersionRefused(str(answer))
-        if answer.is_failure:
-            raise _ConnectRefused(str(answer))
-
-    def publish(self, topic: str, payload: bytes, retain: bool = False) -> int:
-        """See `Link`."""
-        info = self._client.publish(topic, payload, qos=1, retain=retain)
-        if info.rc != MQTTErrorCode.MQTT_ERR_SUCCESS:
-            raise TryAgain(f"the connection broke while sending ({paho.error_string(info.rc)})")
-        return info.mid
-
-    def subscribe(self, topics: Sequence[str]) -> None:
-        """See `Link`."""
-        rc, _ = self._client.subscribe([(topic, 1) for topic in topics])
-        if rc != MQTTErrorCode.MQTT_ERR_SUCCESS:
-            raise TryAgain(f"the connection broke while subscribing ({paho.error_string(rc)})")
-
-    def take(self) -> list[LinkEvent]:
-        """See `Link`."""
-        taken = []
-        while True:
-            try:
-                taken.append(self._events.get_nowait())
-            except queue.Empty:
-                return taken
-
-    def close(self) -> None:
-        """See `Link`. Joins paho's thread, so that a thousand reconnects leave none behind."""
-        self._client.disconnect()
-        self._ended.wait(_DISCONNECT_WAIT_S if self._client.socket() is not None else 0)
-        _drop_socket(self._client)
-        self._client.loop_stop()
-        # Without these the client and we hold one another, and its wake-up sockets stay open until some
-        # later garbage collection.
-        client = self._client
-        client.on_connect = client.on_disconnect = client.on_publish = None
-        client.on_message = client.on_subscribe = None
-
-    # --- paho's thread: callbacks only pass on --------------------------------------------------------
-
-    def _on_connect(self, client: Any, _data: Any, _flags: Any, code: ReasonCode, properties: Any) -> None:
-        self.window = getattr(properties, "ReceiveMaximum", _MOST_WINDOW)
-        self._answer.put(code)
-
-    def _on_disconnect(self, client: Any, _data: Any, _flags: Any, code: ReasonCode, _properties: Any) -> None:
-        self._answer.put(f"connection closed: {code}")
-        # paho calls a broken connection "Unspecified error": that the connection is lost says as much.
-        why = "" if str(code) in ("Unspecified error", "Normal disconnection") else f" ({code})"
-        self._put(Lost(f"the connection to the broker is lost{why}"))
-        self._ended.set()
-
-    def _on_publish(self, client: Any, _data: Any, mid: int, code: ReasonCode, _properties: Any) -> None:
-        self._put(Refused(mid, str(code)) if code.is_failure else Confirmed(mid))
-
-    def _on_message(self, client: Any, _data: Any, message: paho.MQTTMessage) -> None:
-        # One byte more than a request may have is enough to see that it is too long.
-        self._put(Arrived(message.topic, bytes(message.payload[: MOST_CONTROL_BYTES + 1]), message.retain))
-
-    def _on_subscribe(self, client: Any, _data: Any, _mid: int, codes: list[ReasonCode], _properties: Any) -> None:
-        if any(code.is_failure for code in codes):
-            _log.warning(
-                "the broker refuses our subscription to acks and replay (%s): check its access rules", codes[0]
-            )
-
-    def _put(self, event: LinkEvent) -> None:
-        self._events.put(event)
-        self._wake()
-
-
-class _ClosingSocket(ssl.SSLSocket):
-    """paho leaves the socket of a failed handshake to the garbage collector; this one closes itself."""
-
-    def do_handshake(self, block: bool = False) -> None:
-        try:
-            super().do_handshake(block)
-        except OSError:
-            self.close()
-            raise
-
-
-class _VersionRefused(Exception):
-    """The broker does not speak this version of MQTT, or hung up before it said anything."""
-
-
-class _ConnectRefused(Exception):
-    """The broker said no, and why."""
-
-
-def _drop_socket(client: paho.Client) -> None:
-    """A broker that stopped answering must not keep paho's thread: without its socket it ends."""
-    sock = client.socket()
-    if sock is None:
-        return
-    try:
-        # A websocket wrapper has no shutdown of its own; its close does the same.
-        sock.shutdown(socket.SHUT_RDWR) if hasattr(sock, "shutdown") else sock.close()
-    except OSError:
-        pass  # it was gone already
-
-
 def _network_reason(error: Exception) -> str:
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return f"the broker's certificate is not accepted: {error.verify_message}"
-    if isinstance(error, ssl.SSLError):
-        return f"TLS failed: {error.reason or error}"
     if isinstance(error, ConnectionRefusedError):
         return "connection refused: no broker listens there"
     if isinstance(error, socket.gaierror):

@@ -8,12 +8,16 @@ from typing import Annotated, Any, Literal, NamedTuple, TypeVar
 
 import msgspec
 
+from gateway import columns
 from gateway.records import ClockState, Event, Gap, Mark, Message, Reading, Value, rfc3339
+from gateway.uplink import compact
 
 Time = Annotated[str, msgspec.Meta(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$", title="RFC 3339, UTC")]
 Number = Annotated[int, msgspec.Meta(ge=1)]
 # An acknowledgement or a replay request is tens of bytes; anything much larger is not one.
 MOST_CONTROL_BYTES = 1024
+# What the level above may send at once: a roster or a catalogue, and a signed command with its approvals.
+MOST_BYTES_DOWN = {"inbox": 64 * 1024, "commands": 16 * 1024}
 
 
 class WireReading(msgspec.Struct, frozen=True):
@@ -27,7 +31,10 @@ class WireReading(msgspec.Struct, frozen=True):
 
 
 class Readings(msgspec.Struct, frozen=True):
-    """`.../readings`: `first` is the number of the first reading, the others follow it."""
+    """`.../readings`: `first` is the number of the first reading, the others follow it.
+
+    With a filter numbers jump inside a message too: then `filtered` is true, and `last` the last one looked at.
+    """
 
     seq: Number
     epoch: str
@@ -35,6 +42,8 @@ class Readings(msgspec.Struct, frozen=True):
     sent: Time
     first: Number
     readings: list[WireReading]
+    filtered: Literal[True] | msgspec.UnsetType = msgspec.UNSET
+    last: Number | msgspec.UnsetType = msgspec.UNSET
 
 
 class Evidence(msgspec.Struct, frozen=True):
@@ -61,6 +70,7 @@ class WireEvent(msgspec.Struct, frozen=True):
     cleared: Time | None
     values: dict[str, Value]
     evidence: list[Evidence] = []
+    filtered: Literal[True] | msgspec.UnsetType = msgspec.UNSET
 
 
 class WireCase(msgspec.Struct, frozen=True):
@@ -87,6 +97,17 @@ class WireGap(msgspec.Struct, frozen=True, rename={"start": "from", "end": "to"}
     reason: str
 
 
+class WireCorrection(msgspec.Struct, frozen=True, rename={"start": "from", "end": "to"}):
+    """`.../corrections`: readings of `boot` with an untrusted time of `from` to `to` were made `offset_ms` later."""
+
+    seq: Number
+    epoch: str
+    boot: str
+    offset_ms: int
+    start: Time
+    end: Time
+
+
 class Status(msgspec.Struct, frozen=True):
     """`.../status`, retained. In the last will `since` is when the connection that broke was begun."""
 
@@ -111,8 +132,14 @@ class Replay(msgspec.Struct, frozen=True, rename={"first": "from", "last": "to"}
     last: Annotated[int, msgspec.Meta(ge=1, le=2**53)]
 
 
-Numbered = Readings | WireEvent | WireCase | WireGap
-_NUMBERED: dict[str, type[Numbered]] = {"readings": Readings, "events": WireEvent, "cases": WireCase, "gaps": WireGap}
+Numbered = Readings | WireEvent | WireCase | WireGap | WireCorrection
+_NUMBERED: dict[str, type[Numbered]] = {
+    "readings": Readings,
+    "events": WireEvent,
+    "cases": WireCase,
+    "gaps": WireGap,
+    "corrections": WireCorrection,
+}
 _SCHEMAS: dict[str, type[msgspec.Struct]] = {**_NUMBERED, "status": Status, "acks": Ack, "replay": Replay}
 T = TypeVar("T", Ack, Replay)
 _encode = msgspec.json.Encoder().encode
@@ -138,14 +165,19 @@ def address(topic: str) -> Address | None:
     return Address(*parts[1:]) if len(parts) == 4 and parts[0] == "gewu" and all(parts) else None
 
 
-def encode(message: Message) -> tuple[str, bytes]:
-    """The kind (the topic's last part) and payload of a numbered message; the same bytes for the same message."""
+def encode(message: Message, small: bool = False) -> tuple[str, bytes]:
+    """The kind (the topic's last part) and payload of a numbered message; the same bytes for the same message.
+
+    With `small` readings take the compact form; everything else is rare and stays JSON.
+    """
+    if small and isinstance(message.records, columns.Packed):
+        return "readings", compact.encode(message)
     head = message.records[0]
     if isinstance(head, Event):
         return "events", _encode(_event(message, head))
     if isinstance(head, Gap):
         return "gaps", _encode(_gap(message, head))
-    return "readings", _encode(_readings(message))
+    return "readings", compact.encode(message) if small else _encode(_readings(message))
 
 
 def _readings(message: Message) -> Readings:
@@ -155,7 +187,11 @@ def _readings(message: Message) -> Readings:
         if isinstance(r, Reading)
     ]
     sent = rfc3339(message.sent)
-    return Readings(message.seq, message.epoch, message.boot, sent, message.first, readings)
+    return Readings(message.seq, message.epoch, message.boot, sent, message.first, readings, *_filtered(message))
+
+
+def _filtered(message: Message) -> tuple[Literal[True], int] | tuple[()]:
+    return (True, message.last) if message.last else ()
 
 
 def _event(message: Message, event: Event) -> WireEvent:
@@ -200,7 +236,9 @@ def encode_replay(epoch: str, first: int, last: int) -> bytes:
 
 
 def parse(kind: str, payload: bytes) -> Numbered:
-    """A numbered message as it arrived on the topic of `kind`. Raises ValueError with a sentence."""
+    """A numbered message as it arrived on the topic of `kind`, JSON or compact. Raises ValueError with a sentence."""
+    if kind == "readings" and payload.startswith(compact.MAGIC):
+        return _readings(compact.decode(payload))
     try:
         return msgspec.json.decode(payload, type=_NUMBERED[kind])
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
@@ -235,6 +273,7 @@ _MARKS: tuple[tuple[str, frozenset[str]], ...] = (
     ("events", frozenset({"seq", "raised"})),
     ("cases", frozenset({"seq", "transition"})),
     ("gaps", frozenset({"seq", "stream"})),
+    ("corrections", frozenset({"seq", "offset_ms"})),
     ("status", frozenset({"state", "since"})),
     ("replay", frozenset({"epoch", "from", "to"})),
     ("acks", frozenset({"epoch", "seq"})),
@@ -246,6 +285,8 @@ _MARKS: tuple[tuple[str, frozenset[str]], ...] = (
 
 def recognise(payload: bytes) -> tuple[str, dict[str, Any]]:
     """The kind and content of any payload of section 4, told by its bytes. Raises ValueError with a sentence."""
+    if payload.startswith(compact.MAGIC):
+        return "readings", msgspec.to_builtins(parse("readings", payload))
     try:
         content = _json.decode(payload)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:

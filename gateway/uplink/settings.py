@@ -7,6 +7,7 @@ import msgspec
 
 from gateway.errors import ConfigurationError
 
+SESSION_S = 24 * 3600
 _PORTS = {"mqtt": 1883, "mqtts": 8883, "ws": 80, "wss": 443}
 
 
@@ -49,6 +50,21 @@ def endpoint(url: str) -> Endpoint:
     return Endpoint(parts.scheme, parts.hostname, port or _PORTS[parts.scheme], parts.path or "/mqtt")
 
 
+class Way(msgspec.Struct, frozen=True):
+    """One way to the level above: a broker, and the network interface or own address to reach it through."""
+
+    url: str
+    source: str | None = None
+
+
+class Waits(msgspec.Struct, frozen=True):
+    """The longest waits of the back-off, in seconds: before the first retry, in the first ten minutes, later."""
+
+    first: float = 1.0
+    early: float = 15.0
+    late: float = 120.0
+
+
 class UplinkSettings(msgspec.Struct, frozen=True, kw_only=True):
     """One `[[uplink]]` of gewu.toml with the identity of its gateway."""
 
@@ -56,6 +72,11 @@ class UplinkSettings(msgspec.Struct, frozen=True, kw_only=True):
     site: str
     gateway: str
     url: str
+    format: str = "gewu"
+    encoding: str = "json"
+    max_delay: float = 2.0  # seconds that a reading may wait to share a message
+    language: str = "zh"  # of names that people read: zh or en
+    primary_host: str | None = None  # Sparkplug: the host without which nothing is sent
     acks: bool = False
     ca: Path | None = None
     cert: Path | None = None
@@ -66,8 +87,19 @@ class UplinkSettings(msgspec.Struct, frozen=True, kw_only=True):
     reserved: int = 4  # of them kept free for events
     unacknowledged: int = 64  # with acks: messages without the receiver's acknowledgement
     ack_timeout: float = 5.0  # seconds without progress before the unacknowledged are sent again
-    keepalive: int = 20  # seconds
+    keepalive: int = 20  # seconds; a broker that vanished is missed within 1.5 of it
+    mqtt: str = "auto"  # or "5", "3.1.1"
+    source: str | None = None  # network interface or own address of the first way
+    fallback: Way | None = None
+    waits: Waits = Waits()
+    max_bytes_per_second: int | None = None
+    max_bytes_per_month: int | None = None
     connect_timeout: float = 10.0  # seconds
+
+    @property
+    def session(self) -> int:
+        """Seconds for which the broker shall keep what comes down while we are away."""
+        return SESSION_S if self.format == "gewu" else 0  # Sparkplug asks for clean sessions, the others have no inbox
 
     @property
     def client_id(self) -> str:

@@ -4,54 +4,26 @@ import logging
 import random
 import threading
 from collections.abc import Callable
-from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from gateway import __version__
 from gateway.clock import Clock
-from gateway.uplink.delivery import Delivery, Store, UplinkStatus
-from gateway.uplink.link import Broker
-from gateway.uplink.mqtt import PahoBroker
+from gateway.config.model import Gateway
+from gateway.config.model import Uplink as Configured
+from gateway.uplink import native
+from gateway.uplink.configured import settings_of
+from gateway.uplink.delivery import Delivery
+from gateway.uplink.formats import format_of
+from gateway.uplink.hearing import Hand
+from gateway.uplink.link import Broker, Publication
+from gateway.uplink.mqtt import broker_of
+from gateway.uplink.present import NoDevices, Present
 from gateway.uplink.settings import UplinkSettings
+from gateway.uplink.status import UplinkStatus
+from gateway.uplink.store import Store
 
 _log = logging.getLogger(__name__)
 _GOODBYE_S = 1.0
-
-
-class Configured(Protocol):
-    """The keys of `[[uplink]]` that count here."""
-
-    name: str
-    url: str
-    acks: bool
-    ca: Path | None
-    cert: Path | None
-    key: Path | None
-    username: str | None
-    password_file: Path | None
-
-
-class Identity(Protocol):
-    """The keys of `[gateway]` that count here."""
-
-    id: str
-    site: str
-
-
-def settings_of(uplink: Configured, gateway: Identity) -> UplinkSettings:
-    """The settings of `uplink`, as its adapters need them."""
-    return UplinkSettings(
-        name=uplink.name,
-        site=gateway.site,
-        gateway=gateway.id,
-        url=uplink.url,
-        acks=uplink.acks,
-        ca=uplink.ca,
-        cert=uplink.cert,
-        key=uplink.key,
-        username=uplink.username,
-        password_file=uplink.password_file,
-    )
 
 
 class Uplink:
@@ -63,12 +35,13 @@ class Uplink:
     def __init__(
         self,
         uplink: Configured,
-        gateway: Identity,
+        gateway: Gateway,
         store: Store,
         clock: Clock,
         health: Callable[[], dict[str, Any]],
+        present: Present,
     ) -> None:
-        self._set_up(settings_of(uplink, gateway), store, clock, health)
+        self._set_up(settings_of(uplink, gateway), store, clock, health, present=present)
 
     @classmethod
     def of(
@@ -78,10 +51,11 @@ class Uplink:
         clock: Clock,
         health: Callable[[], dict[str, Any]],
         broker: Broker | None = None,
+        present: Present | None = None,
     ) -> "Uplink":
         """An uplink from its complete settings, and over another broker than paho's where one is handed in."""
         uplink = cls.__new__(cls)
-        uplink._set_up(settings, store, clock, health, broker)
+        uplink._set_up(settings, store, clock, health, broker, present)
         return uplink
 
     def _set_up(
@@ -91,8 +65,10 @@ class Uplink:
         clock: Clock,
         health: Callable[[], dict[str, Any]],
         broker: Broker | None = None,
+        present: Present | None = None,
     ) -> None:
         self.name = settings.name
+        self._site, self._gateway = settings.site, settings.gateway
         self._clock = clock
         self._wake = threading.Event()
         self._stop = threading.Event()
@@ -100,9 +76,9 @@ class Uplink:
         self._delivery = Delivery(
             settings,
             store,
-            broker or PahoBroker(settings),
+            broker or broker_of(settings, clock),
             clock,
-            version=__version__,
+            format_of(settings, clock, __version__, present or NoDevices(store)),
             health=health,
             chance=random.random,
             wake=self._wake.set,
@@ -136,6 +112,22 @@ class Uplink:
 
     def status(self) -> UplinkStatus:
         return self._delivery.status()
+
+    def certificate_days(self) -> dict[str, float]:
+        """Days left of the certificates `ca`, `cert` and `broker`, as far as this uplink has them."""
+        return self._delivery.certificate_days()
+
+    def hand(self, kind: str, to: Hand) -> None:
+        """Hand what comes down as `kind` to `to`, in this uplink's thread; wire it before `start`.
+
+        `to` gets the rest of the topic and the payload: for `commands` the id, for `inbox` nothing. The broker
+        gets its PUBACK when `to` returns. ValueError refuses the message; after a StoreError it comes again.
+        """
+        self._delivery.hand(kind, to)
+
+    def say(self, kind: str, payload: bytes) -> None:
+        """Publish on this gateway's topic `kind` (such as replies/ID), outside the numbering. From any thread."""
+        self._delivery.say(Publication(native.topic(self._site, self._gateway, kind), payload))
 
     def _run(self) -> None:
         while not self._stop.is_set():

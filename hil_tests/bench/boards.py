@@ -11,7 +11,7 @@ from pathlib import Path
 
 from gateway import health, profile
 from gateway.bus.wire import Wire
-from gateway.config.model import Bus, Device
+from gateway.config import Bus, Device
 from gateway.errors import GewuError
 from hil_tests.bench.measure import BusUnderMeasurement, Raised
 from hil_tests.bench.plain import plain_loop

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from gateway import health
 from gateway.bus.wire import Wire
-from gateway.config.model import Bus, Device
+from gateway.config import Bus, Device
 from gateway.errors import GewuError
 from gateway.profile import Profile
 from hil_tests.bench import boards, tcp, whole

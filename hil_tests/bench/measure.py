@@ -163,7 +163,7 @@ class _StampedSink(Sink):
     def keep_note(self, note: Note) -> None:
         self._outbox.keep_note(note)
 
-    def note(self, key: str) -> str | None:
+    def note(self, key: str) -> bytes | None:
         return self._outbox.note(key)
 
     def open_events(self) -> list[OpenEvent]:

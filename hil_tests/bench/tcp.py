@@ -10,7 +10,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 
-from gateway.config.model import Bus, Device
+from gateway.config import Bus, Device
 from gateway.profile import Profile
 from hil_tests.bench.measure import BusUnderMeasurement
 from hil_tests.bench.row import Row

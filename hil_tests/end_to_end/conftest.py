@@ -1,5 +1,6 @@
 """What an end-to-end test stands on: a virtual village of two boards, mosquitto, a gateway's world."""
 
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -26,6 +27,14 @@ def village(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Village]:
     plan.write_text(SITE, encoding="utf-8")
     with Village(read_site(plan), folder) as village:
         yield village
+
+
+@pytest.fixture
+def memory(tmp_path: Path) -> Iterator[Path]:
+    """A folder in memory where there is one: a simulated disk need not wait for a real one's syncs."""
+    shared = Path("/dev/shm")
+    with tempfile.TemporaryDirectory(prefix="gewu-", dir=shared if shared.is_dir() else tmp_path) as folder:
+        yield Path(folder)
 
 
 @pytest.fixture

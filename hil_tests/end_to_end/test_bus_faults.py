@@ -12,7 +12,7 @@ import pytest
 from gateway.bus.poller import BusPoller
 from gateway.bus.sink import Sink
 from gateway.clock import SystemClock
-from gateway.config.model import Bus, Device
+from gateway.config import Bus, Device
 from gateway.profile import load
 from gateway.records import ClockState, Event, Note, OpenEvent, Reading, Value
 from hil_tests.end_to_end.scene import wait_for
@@ -47,8 +47,9 @@ class Memory(Sink):
     def keep_note(self, note: Note) -> None:
         self.notes[note.key] = note.text
 
-    def note(self, key: str) -> str | None:
-        return self.notes.get(key)
+    def note(self, key: str) -> bytes | None:
+        noted = self.notes.get(key)
+        return None if noted is None else noted.encode()
 
     def open_events(self) -> list[OpenEvent]:
         return []

@@ -1,0 +1,6 @@
+"""Readings packed by column, without loss: at rest in the outbox, and on the wire in the compact encoding."""
+
+from gateway.columns.lazy import Packed
+from gateway.columns.packing import MOST_READINGS, pack, unpack
+
+__all__ = ["MOST_READINGS", "Packed", "pack", "unpack"]

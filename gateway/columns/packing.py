@@ -1,0 +1,159 @@
+"""Readings into bytes and back, bit for bit: every float, and every name and mark in its order. Pure.
+
+Layout, all numbers as in `gateway.columns.integers`:
+
+    1 byte          2: a column for each device and name; 1: one for each name, over all devices
+    4 sections      varint(length * 2 + whether deflated), then the bytes: head, unary bits, plain bits, doubles
+
+The head, deflated with the preset dictionary `WORDS`, holds in this order: the number of readings; the tables of
+devices, names and shapes (clock, names of the values, marks); which device and which shape each reading has; the
+table of texts; then the columns: times, times less monotonic times, and values as in `gateway.columns.values`.
+"""
+
+import struct
+import zlib
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+
+from gateway.columns import tables, values
+from gateway.columns.integers import Reader, Writer, varint
+from gateway.columns.tables import LastShape, Shape, Successor
+from gateway.records import Reading, Value
+
+# Part of the format, for ever: names that values and devices often have, the likeliest last.
+WORDS = (
+    b"position duration pressure flow volume sound_speed signal_strength battery illuminance moisture "
+    b"conductivity co2 voc concentration light motion presence door smoke gas gas_level water leak inputs "
+    b"pulses contact closed rating curve clock boot_count uptime bus_frames bus_crc_errors trip_count "
+    b"trip_cause trip_age trip_by trip_temperature trip_residual trip_voltage trip_current self_test alarms "
+    b"prealarm apparent_power reactive_power voltage_l1 voltage_l2 voltage_l3 current_l1 current_l2 current_l3 "
+    b"power_l1 power_l2 power_l3 energy_import energy_export device meter sensor breaker humidity thermal "
+    b"terminal_temperature residual_rms residual_ac residual_dc supply state tripped power_factor frequency "
+    b"temperature residual energy power current voltage b0101"
+)
+MOST_READINGS = 1 << 16
+_MOST_BYTES = 1 << 25
+_MOST_VALUES = 1 << 22
+_BY_NAME, _BY_DEVICE = 1, 2
+_PER_DEVICE = 5  # from so many readings of a device on, columns of its own are worth their beginnings
+
+Key = str | tuple[int, str]  # of a column: a name, or a device's number and a name
+
+
+def pack(readings: Sequence[Reading]) -> bytes:
+    """The bytes for `readings`, at most `MOST_READINGS` of them."""
+    if len(readings) > MOST_READINGS:
+        raise ValueError(f"{len(readings)} readings are too many for one block of {MOST_READINGS}")
+    devices: dict[str, int] = {}
+    of_device = [devices.setdefault(r.device, len(devices)) for r in readings]
+    shapes: dict[Shape, int] = {}
+    of_shape = [shapes.setdefault((r.clock, tuple(r.values), tuple(r.marks.items())), len(shapes)) for r in readings]
+    names = {name: None for _, kept, marks in shapes for name in (*kept, *(name for name, _ in marks))}
+    way = _BY_DEVICE if len(readings) >= _PER_DEVICE * len(devices) else _BY_NAME
+    out = Writer()
+    out.number(len(readings))
+    tables.write_texts(out, list(devices))
+    tables.write_texts(out, list(names))
+    tables.write_shapes(out, list(shapes), {name: place for place, name in enumerate(names)})
+    tables.write_sequence(out, of_device, Successor())
+    tables.write_sequence(out, of_shape, LastShape(of_device))
+    columns = _columns(readings, of_device, of_shape, way == _BY_DEVICE)
+    with_texts = [column for column in columns if str in set(map(type, column))]
+    texts = {text: None for column in with_texts for text in column if isinstance(text, str)}
+    tables.write_texts(out, list(texts))
+    out.column([r.at for r in readings])
+    out.column([r.at - r.mono for r in readings])
+    places = {text: place for place, text in enumerate(texts)}
+    for column in columns:
+        values.write(out, column, places, ordered=way == _BY_DEVICE)
+    head, *rest = out.sections()
+    return bytes([way]) + _section(head, WORDS) + b"".join(_section(part) for part in rest)
+
+
+def unpack(body: bytes) -> list[Reading]:
+    """The readings that `pack` made `body` of. Raises ValueError with the reason for any other bytes."""
+    try:
+        return list(_readings(body))
+    except (ValueError, zlib.error, IndexError, OverflowError, struct.error, StopIteration, RuntimeError) as error:
+        raise ValueError(f"these are no packed readings: {error}") from error
+
+
+def _columns(
+    readings: Sequence[Reading], of_device: Sequence[int], of_shape: Sequence[int], by_device: bool
+) -> list[list[Value]]:
+    columns: dict[Key, list[Value]] = {}
+    adding: dict[tuple[int, int], list[Callable[[Value], None]]] = {}
+    for reading, device, shape in zip(readings, of_device, of_shape, strict=True):
+        add = adding.get((device, shape))
+        if add is None:
+            keys: list[Key] = [(device, name) if by_device else name for name in reading.values]
+            add = adding[device, shape] = [columns.setdefault(key, []).append for key in keys]
+        for to, value in zip(add, reading.values.values(), strict=True):
+            to(value)
+    return list(columns.values())
+
+
+def _readings(body: bytes) -> Iterator[Reading]:
+    way, source = body[0], Reader(*_sections(body))
+    if way not in (_BY_NAME, _BY_DEVICE):
+        raise ValueError(f"a form {way}")
+    total = source.number(MOST_READINGS)
+    devices = tables.read_texts(source)
+    shapes = tables.read_shapes(source, tables.read_texts(source))
+    of_device = tables.read_sequence(source, total, len(devices), Successor())
+    of_shape = tables.read_sequence(source, total, len(shapes), LastShape(of_device))
+    texts = tables.read_texts(source)
+    times, starts = source.column(total), source.column(total)
+    lengths: dict[Key, int] = {}
+    keys: dict[tuple[int, int], list[Key]] = {}
+    for both, count in Counter(zip(of_device, of_shape, strict=True)).items():
+        names = shapes[both[1]][1]
+        keys[both] = [(both[0], name) for name in names] if way == _BY_DEVICE else list(names)
+        for key in keys[both]:
+            lengths[key] = lengths.get(key, 0) + count
+    if sum(lengths.values()) > _MOST_VALUES:
+        raise ValueError("more values than in any of ours")
+    columns = {key: iter(values.read(source, length, texts)) for key, length in lengths.items()}
+    taking = {both: [columns[key].__next__ for key in its] for both, its in keys.items()}
+    return map(_reading_of(devices, shapes, taking), of_device, of_shape, times, starts)
+
+
+def _reading_of(
+    devices: list[str], shapes: list[Shape], taking: dict[tuple[int, int], list[Callable[[], Value]]]
+) -> Callable[[int, int, int, int], Reading]:
+    def reading(device: int, shape: int, at: int, start: int) -> Reading:
+        clock, names, marks = shapes[shape]
+        found = [take() for take in taking[device, shape]]
+        return Reading(
+            device=devices[device],
+            at=at,
+            mono=at - start,
+            clock=clock,
+            values=dict(zip(names, found, strict=True)),
+            marks=dict(marks),
+        )
+
+    return reading
+
+
+def _section(data: bytes, words: bytes = b"") -> bytes:
+    deflate = zlib.compressobj(9, zlib.DEFLATED, -15, 9, zlib.Z_DEFAULT_STRATEGY, words)
+    deflated = deflate.compress(data) + deflate.flush()
+    if len(deflated) < len(data):
+        return varint(len(deflated) * 2 + 1) + deflated
+    return varint(len(data) * 2) + data
+
+
+def _sections(body: bytes) -> Iterator[bytes]:
+    lengths = Reader(body[1:])
+    for words in (WORDS, b"", b"", b""):
+        length, deflated = divmod(lengths.number(), 2)
+        data = lengths.octets(length)
+        if deflated:
+            inflate = zlib.decompressobj(-15, zdict=words)
+            data = inflate.decompress(data, _MOST_BYTES)
+            if not inflate.eof or inflate.unused_data:
+                raise ValueError("a section is cut, or larger than any of ours")
+        yield data
+    if not lengths.at_end():
+        raise ValueError("something follows them")

@@ -1,0 +1,121 @@
+"""What the outbox does beside accepting and sending: forgets what is delivered, packs, makes room, holds its reserve.
+
+Each step is short, and what takes long is done without the lock.
+"""
+
+from collections.abc import Callable
+
+from gateway.outbox import blocks, compaction, quota
+from gateway.outbox.forgetting import forget_records
+from gateway.outbox.lane import Pruned
+from gateway.outbox.sending import Sending
+
+_PRUNE_EVERY_S = 10.0
+_RESERVE_EVERY_S = 30.0
+
+# Frees about so many bytes, of what is worth less than readings, and returns how many it was.
+Shed = Callable[[int], int]
+
+
+class Upkeep(Sending):
+    """One thread does all of this, now and then."""
+
+    _prune_at = 0.0
+    _reserve_at = 0.0
+    _look_from = 0  # where the search for groups to pack goes on
+    _making_room = False
+
+    def shed_first(self, shed: Shed) -> None:
+        """Ask `shed` for room before any reading goes: pictures go before readings."""
+        self._sheds.append(shed)
+
+    def _prune(self, now: float, window: float) -> bool:
+        """One step of forgetting; True when there may be more to forget."""
+        lanes = list(self._lanes.values())
+        for lane in lanes:
+            lane.settle(now)
+        if not lanes:
+            return False
+        steps: dict[int, Pruned] = {}
+        with self._transaction() as connection:
+            for lane in lanes:
+                step = lane.prune(connection, now, window)
+                if step is not None:
+                    steps[lane.id] = step
+            more = forget_records(connection, lanes, steps)
+        for lane in lanes:
+            if lane.id in steps:
+                lane.pruned(steps[lane.id])
+        return more or bool(steps)
+
+    def _tend(self) -> bool:
+        """One step of whatever is due; True when there may be more. Raises StoreError."""
+        now = self._clock.monotonic()
+        if now >= self._reserve_at:
+            self._reserve_at = now + _RESERVE_EVERY_S
+            self._reserve.make()
+        with self._lock:
+            if now >= self._prune_at and not self._prune(now, self._keep.replay_window):
+                self._prune_at = now + _PRUNE_EVERY_S
+        return self._pack() or self._make_room()
+
+    def _pack(self) -> bool:
+        """Pack groups into one block; True when it did."""
+        with self._lock:
+            with self._reading() as connection:
+                found, self._look_from = compaction.candidate(connection, self._look_from)
+                old = found is None and compaction.has_rows(connection)
+            if old:
+                with self._transaction() as connection:
+                    return compaction.take_in_rows(connection)
+        if found is None:
+            return False
+        try:
+            content = compaction.repack(found)
+        except ValueError:
+            with self._lock, self._transaction() as connection:
+                compaction.set_damaged_aside(connection, found)
+            return True
+        with self._lock:
+            with self._transaction() as connection:
+                done = compaction.replace(connection, found, content)
+            self.counts["blocks_packed"] += done
+        return done
+
+    def _make_room(self) -> bool:
+        """Free one block's room when the outbox is full; True while it is."""
+        limit = quota.Limit.of(self._keep.max_bytes)
+        with self._lock:
+            with self._reading() as connection:
+                over = quota.used(connection) - (limit.lower if self._making_room else limit.upper)
+                quota.shrink(connection, self._keep.max_bytes)
+            self._making_room = over > 0
+            if over <= 0:
+                return False
+            if any(shed(over) > 0 for shed in self._sheds) or self._prune(self._clock.monotonic(), 0.0):
+                return True
+        return self._thin() or self._drop()
+
+    def _thin(self) -> bool:
+        with self._lock, self._reading() as connection:
+            block = quota.to_thin(connection, list(self._lanes.values()))
+            body = None if block is None else blocks.body(connection, block.first)
+        if block is None or body is None:
+            return False
+        try:
+            kept, start, end = quota.thinned(blocks.unpacked(body, block.last - block.first + 1))
+        except ValueError:
+            return False  # damaged: it goes as a whole
+        with self._lock:
+            with self._transaction() as connection:
+                gone = quota.thin(connection, list(self._lanes.values()), block, kept, start, end)
+            self.counts["readings_thinned"] += gone
+        return True
+
+    def _drop(self) -> bool:
+        with self._lock:
+            with self._transaction() as connection:
+                block = quota.to_drop(connection, list(self._lanes.values()))
+                gone = 0 if block is None else quota.drop(connection, list(self._lanes.values()), block)
+            self.counts["readings_dropped"] += gone
+        return block is not None

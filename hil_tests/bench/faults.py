@@ -1,0 +1,145 @@
+"""`gewu bench faults`: what the faults of docs/faults.md cost, as many seeded runs as asked, with the ledger of each.
+
+Every trial is that of `hil_tests/faults`, which the tests run a few of. Kills need mosquitto, and the two
+brokers of other houses are real as well; a silent link takes its real time.
+"""
+
+import math
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from functools import partial
+from pathlib import Path
+
+from hil_tests.bench.row import Report, Row, machine
+from hil_tests.brokers import Mosquitto, Nats, RabbitMq
+from hil_tests.faults import links, power_cuts, sick_disks
+from hil_tests.faults.disk import Failure, Kind
+from hil_tests.faults.kills import story
+from hil_tests.faults.ledger import Ledger
+from hil_tests.faults.nursery import Nursery
+from hil_tests.faults.witness import Witness
+
+KILLS_A_STORY = 20
+SICK: tuple[tuple[str, Failure, set[Kind]], ...] = (
+    ("B1 disk full", "full", {"write"}),
+    ("B2 writes fail", "io", {"write"}),
+    ("B2 syncs fail", "io", {"sync"}),
+    ("B2 reads and syncs fail", "io", {"read", "sync"}),
+    ("B3 read-only", "readonly", {"write", "truncate", "sync", "delete"}),
+)
+Say = Callable[[str], None]
+
+
+def measure(seeds: int, first: int, silences: list[float], say: Say) -> Report:
+    """About `seeds` runs of each quick fault from seed `first` on, fewer of the slow ones; `silences` in seconds."""
+    with ExitStack() as ending:
+        root = Path(ending.enter_context(tempfile.TemporaryDirectory(prefix="gewu-faults-")))
+        pool = ending.enter_context(ThreadPoolExecutor(max(1, len(silences))))
+        # A silent link waits, and needs no processor: it does so while the others work.
+        silent = [pool.submit(_silent, root / f"silent-{index}", s) for index, s in enumerate(silences)]
+        rows, began = [], time.monotonic()
+        for case, ledger in _cases(root, seeds, first):
+            say(f"{case}: {ledger.runs} runs, {time.monotonic() - began:.0f} s")
+            rows += _rows(case, ledger, say)
+            began = time.monotonic()
+        for waiting in silent:
+            rows += _silence_rows(*waiting.result(), say)
+    return Report(name="faults", rows=rows, machine=machine())
+
+
+def _cases(root: Path, seeds: int, first: int) -> Iterator[tuple[str, Ledger]]:
+    few, every = max(1, seeds // 100), range(first, first + seeds)
+    yield "A1 killed at a named point", killed(root / "A1", seeds, first)
+    yield "A2 power cut at a write or sync", _cut(root / "A2", seeds, first)
+    yield "A3 journal spoiled", _sum(power_cuts.spoiled_journal, root, every)
+    for case, failure, kinds in SICK:
+        yield case, _sum(partial(sick_disks.sick_for_a_while, failure=failure, kinds=kinds), root, every)
+    with Mosquitto() as broker:
+        yield "C2 confirmations lost", links.confirmations_lost(root / "C2", broker, 2 * few)
+        yield "C4 link resets", links.flapping(root / "C4", broker, 5 * few)
+        yield "C one direction lost, then a narrow line", links.one_way_loss(root / "C", broker)
+    yield "C3 broker forgets", links.broker_forgets(root / "C3", 2 * few)
+    with Nats() as nats:
+        yield "C nats-server restarts", links.broker_restarts(root / "nats", nats, 2 * few)
+    with RabbitMq() as rabbit:
+        yield "C RabbitMQ restarts", links.broker_restarts(root / "rabbit", rabbit, 2)
+
+
+def killed(folder: Path, kills: int, first: int) -> Ledger:
+    """A1: `kills` lives of real gateways against mosquitto, each ended by its seed; two gateways at a time."""
+    folder.mkdir()
+    counts = [KILLS_A_STORY] * (kills // KILLS_A_STORY) + [kills % KILLS_A_STORY] * bool(kills % KILLS_A_STORY)
+    work = list(enumerate(counts, first))
+    with ExitStack() as ending:
+        broker = ending.enter_context(Mosquitto())
+        witness = ending.enter_context(Witness(broker.port))
+        nurseries = [ending.enter_context(Nursery(folder / f"log-{index}")) for index in range(2)]
+
+        def lead(index: int) -> Ledger:
+            return sum(
+                (story(nurseries[index], witness, broker.url, folder, seed, count) for seed, count in work[index::2]),
+                Ledger(),
+            )
+
+        with ThreadPoolExecutor(2) as pool:
+            return sum(pool.map(lead, range(2)), Ledger())
+
+
+def _cut(folder: Path, seeds: int, first: int) -> Ledger:
+    """Workloads of 200 operations, each cut everywhere, until there are `seeds` cuts; the last one at some places."""
+    ledger = Ledger()
+    while ledger.runs < seeds:
+        work = folder / str(first)
+        work.mkdir(parents=True)
+        ledger += power_cuts.cut_everywhere(work, first, -(-(seeds - ledger.runs) // 3))
+        first += 1
+    return ledger
+
+
+def _sum(trial: Callable[[Path, int], Ledger], root: Path, seeds: range) -> Ledger:
+    ledger = Ledger()
+    for seed in seeds:
+        with tempfile.TemporaryDirectory(dir=root) as place:
+            ledger += trial(Path(place), seed)
+    return ledger
+
+
+def _silent(folder: Path, seconds: float) -> tuple[float, Ledger, float]:
+    # The keep-alive of a gateway, so that what is noticed is what a gateway notices.
+    with Mosquitto() as broker:
+        return seconds, *links.silent_then_reset(folder, broker, seconds, keepalive=links.GATEWAY_KEEPALIVE_S)
+
+
+def _silence_rows(seconds: float, ledger: Ledger, noticed: float, say: Say) -> list[Row]:
+    case = f"C1 silent for {seconds:g} s, then reset"
+    if math.isnan(noticed):
+        return _rows(case, ledger, say)  # over before it could be noticed
+    share = Row(
+        case=case,
+        metric="noticed_after",
+        value=round(noticed / links.GATEWAY_KEEPALIVE_S, 2),
+        unit="keep-alives",
+        limit=1.5,
+    )
+    return [*_rows(case, ledger, say), share]
+
+
+def _rows(case: str, ledger: Ledger, say: Say) -> list[Row]:
+    for trouble in ledger.troubles:
+        say(f"{case}: {trouble}")
+    figures = {"lost": ledger.lost, "duplicates": ledger.duplicates, "runs": ledger.runs}
+    figures |= {"accepted": ledger.accepted, "broken_promises": len(ledger.troubles)}
+    rows = [
+        Row(case=case, metric=metric, value=float(value), unit="", limit=0.0 if metric in _NONE else None)
+        for metric, value in figures.items()
+    ]
+    return rows + [
+        Row(case=case, metric=f"struck: {where}", value=float(count), unit="")
+        for where, count in sorted(ledger.kills.items())
+    ]
+
+
+_NONE = ("lost", "broken_promises")

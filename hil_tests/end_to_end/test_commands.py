@@ -1,0 +1,194 @@
+"""Commands over the whole path: signed above, through a broker and a gateway, obeyed by the real firmware."""
+
+import json
+import queue
+import sqlite3
+import sys
+import urllib.request
+import uuid
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+import paho.mqtt.client as paho
+import pytest
+from paho.mqtt.enums import CallbackAPIVersion
+
+from gateway.clock import SystemClock
+from gateway.tests.command_samples import issuers_file, order
+from hil_tests.brokers import Mosquitto, free_port
+from hil_tests.end_to_end.scene import Program, Site, gewu, wait_for
+from hil_tests.rig.flash import fill, settings_of
+from hil_tests.rig.master import Master
+from hil_tests.rig.site import Board, Bus, parse_site
+from hil_tests.rig.village import Village
+from provisioning.settings import slot_bytes
+
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(180)]
+KEY = bytes(range(32))
+PLAN: dict[str, Any] = {
+    "bus": [{"name": "north", "baud": 19200, "board": [{"id": "b1", "address": 1, "load": 6.0}]}],
+}
+# A gateway that a power cut ends when the frame is on the bus and its result is not known.
+CUT = """
+import os, signal, sys
+from gateway import points
+from gateway.cli.main import main
+points.watch(lambda name: name == "command.written" and os.kill(os.getpid(), signal.SIGKILL))
+sys.argv[0] = "gewu"
+main()
+"""
+
+
+def keyed(folder: Path, board: Board, bus: Bus) -> None:
+    """As provisioning leaves a board: with a key of its own."""
+    fill(folder, board, bus)
+    (folder / "settings.a").write_bytes(slot_bytes(settings_of(board, bus) | {"key": KEY.hex()}, 1))
+
+
+@pytest.fixture
+def village(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Village]:
+    with Village(parse_site(PLAN, "test"), tmp_path_factory.mktemp("village"), load=keyed) as up:
+        yield up
+
+
+class Above:
+    """Whoever commands: publishes envelopes and hears the replies."""
+
+    def __init__(self, client: paho.Client) -> None:
+        self._client = client
+        self.replies: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
+        client.on_message = lambda _client, _data, message: self.replies.put(json.loads(message.payload))
+
+    def send(self, payload: bytes, id: str | None = None) -> None:
+        topic = f"gewu/test/gw/commands/{id or json.loads(payload)['id']}"
+        self._client.publish(topic, payload, qos=1).wait_for_publish(30)
+
+    def answered(self, payload: bytes) -> dict[str, Any]:
+        """The reply, sent again as an operator would until there is one."""
+        for _ in range(6):
+            self.send(payload)
+            try:
+                return self.replies.get(timeout=15)
+            except queue.Empty:
+                continue
+        raise AssertionError("nobody answers")
+
+
+@contextmanager
+def above(broker: Mosquitto) -> Iterator[Above]:
+    client = paho.Client(CallbackAPIVersion.VERSION2, client_id="above")
+    here = Above(client)
+    subscribed: queue.SimpleQueue[int] = queue.SimpleQueue()
+    client.on_subscribe = lambda _client, _data, mid, _codes, _properties: subscribed.put(mid)
+    client.connect("127.0.0.1", broker.port)
+    client.loop_start()
+    try:
+        client.subscribe("gewu/test/gw/replies/+", qos=1)
+        subscribed.get(timeout=30)
+        yield here
+    finally:
+        client.disconnect()
+        client.loop_stop()
+
+
+def configured(site: Site, village: Village, broker: Mosquitto, more: str = "") -> None:
+    """A gateway with a desk: issuers, the board's key, arms not yet raised."""
+    keys = site.folder / "device-keys.toml"
+    keys.write_text(f'[keys]\nb1 = "{KEY.hex()}"\n')
+    keys.chmod(0o600)
+    port = village.state()["buses"][0]["port"]
+    bus = f'[[bus]]\nname = "north"\nport = "{port}"\nbaud = 19200\n'
+    bus += '[[bus.device]]\nid = "b1"\nprofile = "gewu-breaker"\naddress = 1\n'
+    commands = f'[commands]\nkeys = "{issuers_file(site.folder).name}"\ndevice_keys = "{keys.name}"\n{more}'
+    site.configure(commands + bus, broker.url)
+
+
+def ready(site: Site) -> None:
+    wait_for("the breaker is read", lambda: (site.device("b1") or {}).get("online"))
+    wait_for("the uplink is connected", lambda: (site.status() or {"uplinks": [{}]})["uplinks"][0].get("connected"))
+
+
+def open_(village: Village) -> bool:
+    return not village.state()["boards"][0]["closed"]
+
+
+def signed(number: int = 1, **more: Any) -> bytes:
+    return order(SystemClock().wall_ms(), number=number, counter=number, gateway="test/gw", **more)
+
+
+def test_an_order_opens_a_breaker_once_and_the_audit_proves_it(
+    site: Site, village: Village, mosquitto: Mosquitto
+) -> None:
+    """Dry until armed on site; then done, read back, the same for the same envelope; a forged one moves nothing."""
+    port = free_port()
+    configured(site, village, mosquitto, f'[metrics]\nlisten = "127.0.0.1:{port}"\n')
+    gateway = site.start_gateway()
+    ready(site)
+    with above(mosquitto) as desk:
+        dry = desk.answered(signed(1))
+        assert (dry["result"], dry["why"][:7], open_(village)) == ("refused", "dry run", False)
+        gewu("commands", "arm", "--by", "Li", "--config", site.config)
+        forged = signed(9).replace(b"smoke in unit 2", b"smoke in unit 3")
+        desk.send(forged)
+        payload = signed(2)
+        done = desk.answered(payload)
+        assert (done["id"], done["result"], done["readback"]["closed"]) == (str(uuid.UUID(int=2)), "done", False)
+        assert open_(village)
+        assert desk.answered(payload) == done
+        assert desk.answered(signed(3, action="close", by="chief", approved=("second", "third")))["result"] == "refused"
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
+        told = answer.read().decode()
+    assert 'gewu_commands_total{result="strangers"} 1.0' in told
+    assert 'gewu_commands_total{result="done"} 1.0' in told
+    shown = json.loads(gewu("commands", "show", "--json", "--config", site.config))
+    assert (shown["armed"], shown["allow_close"], shown["waiting"]) == (True, False, [])
+    proved = json.loads(gewu("audit", "verify", "--json", "--config", site.config))
+    assert (proved["ok"], proved["rows"]) == (True, 6)
+    gateway.stop()
+    assert json.loads(gewu("audit", "verify", "--json", "--config", site.config)) == proved
+    with closing(sqlite3.connect(site.data_dir / "outbox.db")) as database, database:
+        database.execute("UPDATE audit SET body = replace(body, 'done', 'none') WHERE n = 5")
+    assert "row 5 is not what was written" in gewu("audit", "verify", "--config", site.config, status=1)
+
+
+def test_a_power_cut_between_the_write_and_its_result(site: Site, village: Village, mosquitto: Mosquitto) -> None:
+    """E3 on the real firmware: the state is read at the next start, told, and nothing is sent a second time."""
+    configured(site, village, mosquitto)
+    gateway = site.start_gateway()
+    ready(site)
+    gewu("commands", "arm", "--by", "Li", "--config", site.config)
+    gateway.stop()
+    cut = Cut(site.folder, "run", "--config", site.config)
+    site.programs.append(cut)
+    ready(site)
+    payload = signed(1)
+    with above(mosquitto) as desk:
+        desk.send(payload)
+        cut.process.wait(60)
+        wait_for("the breaker opened", lambda: open_(village))
+        site.start_gateway()
+        ready(site)
+        found = desk.answered(payload)
+        assert (found["result"], found["why"]) == ("done", "found so after a restart of the gateway")
+        assert found["readback"]["closed"] is False
+        assert desk.answered(payload) == found
+    for program in site.programs:
+        if program.process.poll() is None:
+            program.stop()
+    with Master(village.state()["buses"][0]["port"]) as master:
+        high, low = master.registers(1, 107, 2)
+        assert (high, low) == (0, 1)  # command_counter: one frame was carried out
+
+
+class Cut(Program):
+    """See `CUT`."""
+
+    def __init__(self, folder: Path, *command: str | Path) -> None:
+        self._script = [sys.executable, "-c", CUT, *map(str, command)]
+        super().__init__(folder, *command)
+
+    def _spawn(self) -> Any:
+        self._command = self._script
+        return super()._spawn()

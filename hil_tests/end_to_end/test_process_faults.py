@@ -1,0 +1,94 @@
+"""Faults of process and power: A1 to A8 of docs/faults.md, a few runs of each.
+
+`gewu bench faults` runs as many as asked.
+A5 is tested beside the outbox (`gateway/tests/test_outbox.py`), A6 in `gateway/tests/test_wholefile.py`.
+"""
+
+import random
+import signal
+from pathlib import Path
+
+import pytest
+
+from gateway.clock import SystemClock
+from gateway.outbox import Outbox
+from hil_tests.bench.faults import killed
+from hil_tests.faults import damage, power_cuts
+from hil_tests.faults.ledger import Ledger
+from hil_tests.faults.samples import Route, event, reading
+from hil_tests.faults.supervisor import Supervisor, gateway
+
+pytestmark = pytest.mark.integration
+
+
+def test_kills_at_named_points_lose_nothing(tmp_path: Path) -> None:
+    """A1: 24 lives of two gateways ended by SIGKILL, some of them offline; the witness misses nothing."""
+    ledger = killed(tmp_path / "kills", 24, first=1)
+    assert ledger.clean(), ledger
+    assert ledger.runs == 24
+    assert ledger.accepted > 300
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_a_power_cut_at_any_write_or_sync(memory: Path, seed: int) -> None:
+    """A2: opens unaided with everything that was promised, whatever part of the unsynced writes is gone or torn."""
+    ledger = power_cuts.cut_everywhere(memory, seed, most=60)
+    assert ledger.clean(), ledger.troubles[:5]
+    assert ledger.runs == 180
+
+
+def test_a_spoiled_journal(memory: Path) -> None:
+    """A3: torn last frame, journal cut anywhere, -shm of rubbish: opens, every earlier commit is there."""
+    ledger = Ledger()
+    for seed in range(20):
+        (memory / str(seed)).mkdir()
+        ledger += power_cuts.spoiled_journal(memory / str(seed), seed)
+    assert ledger.clean(), ledger.troubles
+    assert len(ledger.kills) == 3
+
+
+def test_random_bytes_in_the_database(memory: Path) -> None:
+    """A4: 4 KiB of random bytes anywhere: it starts, the damaged file is kept, and readable rows are salvaged."""
+    ledger = Ledger()
+    for seed in range(12):
+        ledger += damage.overwritten(memory / str(seed), seed)
+    assert ledger.clean(), ledger.troubles
+    assert ledger.kills["noticed"] > 0
+
+
+def _configured(folder: Path) -> Path:
+    file = folder / "gewu.toml"
+    file.write_text('[gateway]\nid = "a"\nsite = "s"\ndata_dir = "data"\n[[uplink]]\nurl = "mqtt://127.0.0.1:9"\n')
+    return file
+
+
+def test_the_watchdog_restarts_a_gateway_that_stands_still(tmp_path: Path) -> None:
+    """A7: SIGSTOP; whoever supervises it hears no more of it, starts it anew, and it is ready within 60 s."""
+    with Supervisor(gateway(_configured(tmp_path)), tmp_path, watchdog_s=4.0) as unit:
+        unit.attend(60)
+        assert unit.ready
+        unit.process.send_signal(signal.SIGSTOP)
+        unit.attend(60)
+        assert (unit.ready, unit.starts) == (True, 2)
+
+
+def test_starts_that_are_killed_cost_nothing(tmp_path: Path) -> None:
+    """A8: killed again and again while starting; the next start is ready within 30 s, with every record."""
+    config = _configured(tmp_path)
+    outbox = Outbox(tmp_path / "data", SystemClock(), [Route("uplink1")])
+    for number in range(300):
+        outbox.put_reading(reading(number))
+    outbox.accept_event(event("e1"), "k")
+    outbox.close()
+    dice = random.Random(8)
+    with Supervisor(gateway(config), tmp_path, watchdog_s=60.0) as unit:
+        for _ in range(5):
+            unit.attend(dice.uniform(0, 1.5))
+            unit.kill()
+            unit.start()
+        unit.attend(30)
+        assert unit.ready
+    after = Outbox(tmp_path / "data", SystemClock(), [Route("uplink1")])
+    found = after.stats()
+    after.close()
+    assert (found.accepted, found.queued, found.dropped) == (301, 301, 0)
