@@ -80,7 +80,7 @@ class Breaker:
     def step(self, now: int) -> None:
         guard = self.protection
         seen = self.inputs
-        self._look(now, seen)
+        self.look(now, seen)
         guard.step(now, seen)
         self.board.trip.value(guard.opening.output)
         self.memory.note(
@@ -88,9 +88,9 @@ class Breaker:
         )
         refusal = guard.close_refusal()
         self._closing.step(now, refusal)
-        self._publish(now, seen.closed, refusal)
+        self.publish(now, seen.closed, refusal)
 
-    def _look(self, now: int, seen) -> None:
+    def look(self, now: int, seen) -> None:
         """All that this step sees, at one moment."""
         meter = self.meter
         field = self.field
@@ -125,7 +125,7 @@ class Breaker:
         """An authorised command; 0, or what stands against it (protection_reclose, closing)."""
         return self._closing.begin(now, self.protection.close_refusal())
 
-    def _publish(self, now: int, closed: bool, refusal: int) -> None:
+    def publish(self, now: int, closed: bool, refusal: int) -> None:
         guard = self.protection
         bank = self.live.bank
         state = (

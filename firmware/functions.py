@@ -30,7 +30,7 @@ class Functions:
         self.out = bytearray(LONGEST)
         self._inbox = inbox
         self._objects = objects
-        self._written = written
+        self.written = written
 
     def serve(self, function: int) -> int:
         """Do what the frame asks; the length of the answer in `out`."""
@@ -126,7 +126,7 @@ class Functions:
         if not self.bank.writable(COIL, address, 1):
             return self._refuse(ILLEGAL_ADDRESS)
         self.bank.cells[COIL][address] = 1 if value else 0
-        self._written(COIL, address, 1)
+        self.written(COIL, address, 1)
         return self._echoed()
 
     def _write_word(self, body: int) -> int:
@@ -138,7 +138,7 @@ class Functions:
         if not self.bank.allows(address, self._word(4)):
             return self._refuse(ILLEGAL_VALUE)
         self.bank.cells[HOLDING][address] = self._word(4)
-        self._written(HOLDING, address, 1)
+        self.written(HOLDING, address, 1)
         return self._echoed()
 
     def _write_bits(self, body: int) -> int:
@@ -151,7 +151,7 @@ class Functions:
         cells = self.bank.cells[COIL]
         for index in range(count):
             cells[address + index] = self._byte(7 + index // 8) >> (index & 7) & 1
-        self._written(COIL, address, count)
+        self.written(COIL, address, count)
         return self._echoed()
 
     def _write_words(self, body: int) -> int:
@@ -178,7 +178,7 @@ class Functions:
         cells = self.bank.cells[HOLDING]
         for index in range(count):
             cells[address + index] = self._word(offset + 2 * index)
-        self._written(HOLDING, address, count)
+        self.written(HOLDING, address, count)
         return 0
 
     def _write_and_read(self, body: int) -> int:

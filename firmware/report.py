@@ -1,9 +1,9 @@
 """One line of JSON a second on USB: every readable value of the profile under its name, in its unit.
 
     {"v":1,"seq":7,"profile":"gewu-breaker","serial":"GW-000001","role":"breaker","address":1,"version":"0.1.0",
-     "values":{...},"marks":{"residual":"unfitted"},"crc":"0a1b2c3d"}
+     "heap":93120,"values":{...},"marks":{"residual":"unfitted"},"crc":"0a1b2c3d"}
 
-(in one line). `marks`: "unfitted", "fault" (fitted, and no plausible value) or "stale" (older than 2 s). `crc` is the
+(in one line). `heap`: bytes in use after the line before was made. `marks`: "unfitted", "fault" (fitted, and no plausible value) or "stale" (older than 2 s). `crc` is the
 CRC-32 of the bytes before `,"crc"`. `trouble`, before `values`, is there when something is wrong. A line is made a few
 values at a time, and each leaves before the next are made, only while the host takes them: it never holds up
 protection. A host that does not read costs whole lines, never parts of one; the line that it stopped in for more than
@@ -67,7 +67,7 @@ def render(bank, field) -> str:
 
 
 class Report:
-    """`out` takes bytes, `writable()` says whether it would without waiting, `collect()` cleans the heap."""
+    """`out` takes bytes, `writable()` says whether it would without waiting, `collect()` cleans the heap and measures it."""
 
     def __init__(self, out, writable, collect, bank, settings, now: int) -> None:
         self.out = out
@@ -80,6 +80,7 @@ class Report:
         self._part = bytearray(_PART)
         self._crc = 0
         self._marks = ""
+        self._heap = collect()
         self._age = bank.at(b"measure_age")
         self._view = memoryview(self._part)
         self._size = 0
@@ -137,7 +138,7 @@ class Report:
         )
         if self.trouble:
             self._put(',"trouble":"%s"' % self.trouble.replace("\\", "/").replace('"', "'")[:80])
-        self._put(',"values":{')
+        self._put(',"heap":%d,"values":{' % self._heap)
         self._crc = crc32(self._view[: self._size], 0)
 
     def _fields(self, age: int) -> None:
@@ -155,7 +156,7 @@ class Report:
                 crc = "%08x" % (self._crc & 0xFFFFFFFF) if age < _EVERY_MS + _STALE_MS else "cut"
                 self._put(',"crc":"%s"}\n' % crc)
                 self._field = -1
-                self.collect()
+                self._heap = self.collect()
                 return
         self._crc = crc32(self._view[: self._size], self._crc)
 

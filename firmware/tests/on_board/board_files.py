@@ -292,7 +292,7 @@ def test_serving_files_allocates_nothing():
     )  # fmt: skip
     requests = [frame(body) for body in bodies]
     slave, uart, now = bus.slave, bus.uart, bus.now
-    slave._written = nothing
+    slave.written = nothing
     micropython.heap_lock()
     try:
         for request in requests:
