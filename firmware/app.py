@@ -7,16 +7,19 @@ How the parts come together is `assembly`'s business.
 """
 
 import gc
-import sys
 from time import ticks_ms, ticks_us
 
 from board import SERVICE_MS
+from loaded import forget
 from micropython import const
 
 _SLEEP_MS = const(20)  # longest wait; bytes of the bus end it at once
 
 # The parts that must beat, by number.
-_BUS, _METER, _ROLE, _REPORT = const(0), const(1), const(2), const(3)
+_BUS = const(0)
+_METER = const(1)
+_ROLE = const(2)
+_REPORT = const(3)
 
 
 class App:
@@ -26,7 +29,7 @@ class App:
         """`safe` leaves measuring and moving out; `folder` and `record` are what `start` chose."""
         import assembly
 
-        sys.modules.pop("assembly")  # it runs once
+        forget("assembly")  # it runs once
         self.sleep_ms = _SLEEP_MS
         assembly.build(self, safe, folder, record, ticks_ms())
         self._number = (_BUS, _METER, _ROLE, _REPORT) if self.meter else (0, -1, 1, 2)
@@ -41,6 +44,17 @@ class App:
             self.service.step,
         )
         assembly.let_go()
+
+    def usb_takes(self) -> bool:
+        """Whether USB takes bytes without waiting."""
+        for _ in self.taker.ipoll(0):
+            return True
+        return False
+
+    def heap_in_use(self) -> int:
+        """Bytes, after a collection."""
+        gc.collect()
+        return gc.mem_alloc()
 
     def _guarded(self, number: int, step, now: int) -> None:
         try:

@@ -4,7 +4,6 @@ It is loaded at the start, used once and let go of, and so are the constructors 
 has no room for what runs once. Nothing here measures, answers or moves.
 """
 
-import gc
 import select
 import sys
 from time import ticks_us
@@ -12,6 +11,7 @@ from time import ticks_us
 from board import Board
 from heartbeat import TIMEOUT_MS, Heartbeat
 from live import Live
+from loaded import forget
 from memory import Memory
 from modbus import Slave
 from panel import Panel
@@ -21,15 +21,21 @@ from service import Service
 from version import VERSION
 
 _MADE_LATER = ("slots",)  # modules whose objects are made while the board runs
+# What has done its work once everything is built, besides constructors.
+_ONCE = (
+    "__init__", "open_pins", "find", "number_of", "declare", "restore", "assume", "arm", "attach", "at", "address",
+    "bit", "mask", "put_text", "output", "input", "edges", "analogue", "i2c", "onewire", "bus_uart", "meter_uart",
+    "open_siren", "name", "PINS", "probe", "not_met",
+)  # fmt: skip
 
 
-def character_us(settings) -> int:
+def _character_us(settings) -> int:
     """Wire time of one character, rounded up: start, 8 data, parity, stop bits."""
     bits = 9 + settings.stopbits + (0 if settings.parity == "N" else 1)
     return (bits * 1_000_000 + settings.baud - 1) // settings.baud
 
 
-def open_board(settings):
+def _open_board(settings):
     """The board with its pins; wrong pin numbers make it a board without settings."""
     try:
         return settings, Board(settings.pins, settings.role)
@@ -41,26 +47,25 @@ def open_board(settings):
         return fallback, Board({})
 
 
-def read_settings():
+def _read_settings():
     """The settings of this board, without the module that checked them."""
     import settings
 
     result = settings.load()
-    for name in ("settings", "protection_settings"):
-        sys.modules.pop(name)
+    forget("settings", "protection_settings")
     return result
 
 
-def open_bank(role: str) -> Bank:
+def _open_bank(role: str) -> Bank:
     """The registers of the role; the table of the other is let go."""
     import table
 
     bank = Bank(table.BREAKER if role == "breaker" else table.SENSOR)
-    del table.BREAKER, table.SENSOR
+    table.BREAKER = table.SENSOR = None
     return bank
 
 
-def open_meter(board, settings, now: int):
+def _open_meter(board, settings, now: int):
     """(the metering chip's driver, its UART). Only the driver that is needed is loaded."""
     if settings.meter == "ade7953":
         from ade7953 import BAUD, Ade7953
@@ -73,7 +78,7 @@ def open_meter(board, settings, now: int):
     return Bl0942(uart, settings.shunt_uohm, settings.divider, now), uart
 
 
-def make_role(board, settings, meter, memory, live, now: int):
+def _make_role(board, settings, meter, memory, live, now: int):
     """The breaker or the sensor, with its field. Raises ValueError where something fitted has no pin."""
     if settings.role == "breaker":
         from breaker import Breaker
@@ -88,7 +93,7 @@ def make_role(board, settings, meter, memory, live, now: int):
     return Sensor(settings, meter, memory, live, now, FieldOfSensor(board, settings, memory, live.bank, now))
 
 
-def open_bus(app, settings, bank) -> Slave:
+def _open_bus(app, settings, bank) -> Slave:
     uart = app.board.bus_uart(settings.baud, settings.parity, settings.stopbits)
     app.poll.register(uart, select.POLLIN)
     name = bank.name if settings.configured else b"gewu-unconfigured"
@@ -98,7 +103,7 @@ def open_bus(app, settings, bank) -> Slave:
         app.board.bus_de,
         bank,
         settings.address,
-        character_us(settings),
+        _character_us(settings),
         objects,
         app.panel.written,
         app.service.inbox,
@@ -106,70 +111,65 @@ def open_bus(app, settings, bank) -> Slave:
     )
 
 
-def start_role(app, settings, now: int) -> None:
+def _start_role(app, settings, now: int) -> None:
     """The meter and the role that it measures for."""
     board, memory, live = app.board, app.memory, app.live
-    app.meter, uart = open_meter(board, settings, now)
+    app.meter, uart = _open_meter(board, settings, now)
     app.poll.register(uart, select.POLLIN)
     app.meter.energy = memory.energy
     app.sleep_ms = min(app.sleep_ms, app.meter.pause_ms)
     try:
-        app.role = make_role(board, settings, app.meter, memory, live, now)
+        app.role = _make_role(board, settings, app.meter, memory, live, now)
     except (ValueError, KeyError, OSError) as error:
         # A wrong pin of a sensor must not cost the protection: without any of them, and said on USB.
         settings.trouble = "fitted: %s" % error
         settings.fitted = ()
-        app.role = make_role(board, settings, app.meter, memory, live, now)
+        app.role = _make_role(board, settings, app.meter, memory, live, now)
     app.meter.arm(getattr(app.role, "fast_ma", 0), getattr(app.role, "fast_decivolt", 0))
     app.panel.quiet = live.mask(b"meter_fault") | live.mask(b"door_open", b"inputs") << 16
 
 
-def open_report(settings, bank, now: int) -> Report:
-    taker = select.poll()
-    taker.register(sys.stdout, select.POLLOUT)
-
-    def writable() -> bool:
-        for _ in taker.ipoll(0):
-            return True
-        return False
-
-    def in_use() -> int:
-        gc.collect()
-        return gc.mem_alloc()
-
-    return Report(sys.stdout.buffer, writable, in_use, bank, settings, now)
-
-
 def build(app, safe: bool, folder: str, record: dict, now: int) -> None:
     """Every part of `app` (app.App says what they are for)."""
-    settings, board = open_board(read_settings())
+    settings, board = _open_board(_read_settings())
     if not settings.serial:
         settings.serial = board.name()  # so that it can be told from its neighbours
-    bank = open_bank(settings.role)
+    bank = _open_bank(settings.role)
     app.board = board
     app.poll = select.poll()
     app.memory = Memory(now)
     app.live = Live(bank, settings, app.memory.boots, board.reset_cause(), now)
     app.service = Service(bank, settings, app.memory, board, folder, record, now)
     app.panel = Panel(board, bank, now)
-    app.bus = open_bus(app, settings, bank)
+    app.bus = _open_bus(app, settings, bank)
     app.meter = None
     if safe or not settings.configured:
         from waiting import Waiting
 
         app.role = Waiting(app.live)
     else:
-        start_role(app, settings, now)
+        _start_role(app, settings, now)
     app.service.attach(app.bus, app.meter, app.role, app.panel)
-    app.report = open_report(settings, bank, now)
+    app.taker = select.poll()
+    app.taker.register(sys.stdout, select.POLLOUT)
+    # Methods of the application: a function from here would keep all of this module.
+    app.report = Report(sys.stdout.buffer, app.usb_takes, app.heap_in_use, bank, settings, now)
     # Without settings there is no meter to wait for.
+    board.pins = None
     app.heart = Heartbeat(board.watchdog(TIMEOUT_MS), 4 if app.meter else 3, now)
 
 
 def let_go() -> None:
-    """Forget the constructors of this image's modules: nothing that they make is made again before the next start."""
+    """Forget what of this image's modules only served to build them: none of it runs again before the next start."""
     for name, module in sys.modules.items():
         if name not in _MADE_LATER and getattr(module, "__file__", "").endswith(".mpy"):
+            _strip(module)
             for thing in module.__dict__.values():
-                if getattr(thing, "__module__", "") == name and "__init__" in thing.__dict__:
-                    del thing.__init__
+                if isinstance(thing, type) and getattr(thing, "__module__", "") == name:
+                    _strip(thing)
+
+
+def _strip(holder) -> None:
+    for name in _ONCE:
+        if name in holder.__dict__:
+            setattr(holder, name, None)  # deleted, its place would go on holding it

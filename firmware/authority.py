@@ -12,7 +12,7 @@ from time import ticks_add, ticks_diff
 from micropython import const
 from slots import Slots
 
-HEAD = const(18)
+_HEAD = const(18)
 _MAC = const(32)
 _MOST = const(190)  # bytes of an argument
 _RENEW_MS = const(15_000)
@@ -73,7 +73,7 @@ class Authority:
         """Seconds for which nothing is judged, after wrong tries."""
         return (ticks_diff(self._wait_until, now) + 999) // 1000 if self.waits else 0
 
-    def mac(self, message: bytes) -> bytes:
+    def _mac(self, message: bytes) -> bytes:
         inner = sha256(self._inner)
         inner.update(_PURPOSE)
         inner.update(self._serial)
@@ -82,14 +82,14 @@ class Authority:
 
     def judge(self, frame: bytes, now: int) -> int:
         """DONE where the frame may be carried out, now and never again. OSError: the counter could not be kept."""
-        if len(frame) < HEAD + _MAC or frame[1] > _MOST or len(frame) - (HEAD + _MAC + frame[1]) not in (0, 1):
+        if len(frame) < _HEAD + _MAC or frame[1] > _MOST or len(frame) - (_HEAD + _MAC + frame[1]) not in (0, 1):
             return _MALFORMED
         if not self._inner:
             return _NO_KEY
         if self.waits:
             return LOCKED
-        end = HEAD + frame[1]
-        if not _same(self.mac(frame[:end]), frame[end : end + _MAC]):
+        end = _HEAD + frame[1]
+        if not _same(self._mac(frame[:end]), frame[end : end + _MAC]):
             self._slow_down(now)
             return _FORGED
         since, until, counter = struct.unpack_from(">HHI", frame, 2)

@@ -11,6 +11,7 @@ import binascii
 from time import ticks_diff, ticks_ms
 
 import machine
+from micropython import const
 
 # Kept equal to provisioning/settings.py by a test.
 PINS = {
@@ -50,13 +51,13 @@ PINS = {
     "close": -1,  # closing actuator, high closes; of a pin that stays low while the chip boots
 }
 
-BUS_UART = 1
-METER_UART = 2
+_BUS_UART = const(1)
+_METER_UART = const(2)
 
 # The stand-in of the watchdog in the REPL: a board under service comes back to protecting by itself.
 SERVICE_MS = 600_000
-_I2C_US = 2000  # a sensor that holds the clock longer is given up: the loop waits for nobody
-_FIRST_WITHOUT_PULL = 34
+_I2C_US = const(2000)  # a sensor that holds the clock longer is given up: the loop waits for nobody
+_FIRST_WITHOUT_PULL = const(34)
 
 
 def reset_cause() -> int:
@@ -161,7 +162,7 @@ class Board:
     def bus_uart(self, baud: int, parity: str, stopbits: int) -> machine.UART:
         """The RS-485 port. 512 bytes of receive buffer hold two of the longest frames."""
         return machine.UART(
-            BUS_UART,
+            _BUS_UART,
             baudrate=baud,
             bits=8,
             parity=0 if parity == "E" else None,
@@ -176,7 +177,7 @@ class Board:
     def meter_uart(self, baud: int) -> machine.UART:
         """The port of the metering chip, always 8N1."""
         return machine.UART(
-            METER_UART,
+            _METER_UART,
             baudrate=baud,
             bits=8,
             parity=None,

@@ -26,13 +26,13 @@ class Slave(Functions):
     ) -> None:
         super().__init__(Framer(unit), bank, inbox, unit, objects, written)
         self.uart = uart
-        self.direction = direction
+        self._direction = direction
         # All of these wrap at COUNTER.
         self.frames = 0  # good ones, whoever they were for
         self.requests = 0  # for this unit or for all
         self.refused = 0  # exceptions that we gave
         self.foreign = 0  # replies from our address that are not ours: another board has it too
-        self.sending = False
+        self._sending = False
         self.answer = 0  # bytes of an answer that waits for t3.5
         self._char_us = char_us
         # t3.5 is fixed above 19200 baud (Modbus over serial line 2.5.1.1).
@@ -53,10 +53,10 @@ class Slave(Functions):
         """How long the loop may sleep before the next step."""
         if self.answer:
             return max(0, min(most, (ticks_diff(self.heard_at, now_us) + self._pause_us) // 1000))
-        return min(most, 1) if self.sending else most
+        return min(most, 1) if self._sending else most
 
     def step(self, now_us: int) -> None:
-        if self.sending:
+        if self._sending:
             self._release(now_us)
         got = self.uart.readinto(self._chunk)
         if got:
@@ -144,11 +144,11 @@ class Slave(Functions):
         return True
 
     def send(self, now_us: int) -> None:
-        self.direction.value(1)
+        self._direction.value(1)
         self._write(self.answer)
         self._sent = self.answer
         self.answer = 0
-        self.sending = True
+        self._sending = True
         self._quiet = False
         # Silence counts from the last bit of ours.
         self.heard_at = ticks_add(now_us, self._sent * self._char_us)
@@ -169,5 +169,5 @@ class Slave(Functions):
 
     def _release(self, now_us: int) -> None:
         if self.uart.txdone():
-            self.direction.value(0)
-            self.sending = False
+            self._direction.value(0)
+            self._sending = False

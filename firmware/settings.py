@@ -5,10 +5,11 @@ it is missing and moves nothing. This module never decides what a role does.
 """
 
 import protection_settings
+from micropython import const
 from slots import Slots
 
 NAME = "settings"
-UNCONFIGURED_ADDRESS = 247
+_UNCONFIGURED_ADDRESS = const(247)
 
 # What may be fitted beside the metering chip, by role.
 FITTED = {
@@ -33,7 +34,7 @@ class Settings:
     trouble = "no settings"
     role = "sensor"
     serial = b""
-    address = UNCONFIGURED_ADDRESS
+    address = _UNCONFIGURED_ADDRESS
     baud = 9600
     parity = "N"
     stopbits = 1

