@@ -58,12 +58,12 @@ def note(heard, sent):
 _WATCH = """
 import modbus
 from time import ticks_us
-_send = modbus.Slave._send
+_send = modbus.Slave.send
 def _timed(self, now_us):
-    heard = self._heard_at
+    heard = self.heard_at
     _send(self, now_us)
     note(heard, ticks_us())
-modbus.Slave._send = _timed
+modbus.Slave.send = _timed
 import start
 start.run()
 """

@@ -27,8 +27,6 @@ pytestmark = [pytest.mark.integration, pytest.mark.timeout(180)]
 KEY = bytes(range(32))
 SIGNING_KEY = rsa.generate_private_key(65537, 2048)
 BREAKER = profile.load("gewu-breaker")
-# An update needs what the stand-ins of `machine` and `onewire` take here and have in flash on an ESP32.
-HEAP_KB = 180
 REGISTERS = {register.name: register for register in BREAKER.registers}
 SITE: dict[str, Any] = {
     "bus": [
@@ -36,15 +34,15 @@ SITE: dict[str, Any] = {
             "name": "north",
             "baud": 115200,
             "board": [
-                {"id": "b1", "address": 1, "current": 6.0, "heap_kb": HEAP_KB},
-                {"id": "b2", "address": 2, "current": 6.0, "heap_kb": HEAP_KB},
-                {"id": "b3", "address": 3, "current": 6.0, "heap_kb": HEAP_KB},
-                {"id": "bad", "address": 4, "current": 6.0, "heap_kb": HEAP_KB},
-                {"id": "b5", "address": 5, "current": 6.0, "heap_kb": HEAP_KB},
-                {"id": "b6", "address": 6, "current": 6.0, "heap_kb": HEAP_KB},
+                {"id": "b1", "address": 1, "current": 6.0},
+                {"id": "b2", "address": 2, "current": 6.0},
+                {"id": "b3", "address": 3, "current": 6.0},
+                {"id": "bad", "address": 4, "current": 6.0},
+                {"id": "b5", "address": 5, "current": 6.0},
+                {"id": "b6", "address": 6, "current": 6.0},
             ],
         },
-        {"name": "lost", "baud": 9600, "board": [{"id": "new", "address": 247, "heap_kb": HEAP_KB}]},
+        {"name": "lost", "baud": 9600, "board": [{"id": "new", "address": 247}]},
     ]
 }
 
