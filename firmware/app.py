@@ -7,6 +7,8 @@ How the parts come together is `assembly`'s business.
 """
 
 import gc
+import select
+import sys
 from time import ticks_ms, ticks_us
 
 from board import SERVICE_MS
@@ -30,8 +32,22 @@ class App:
         import assembly
 
         forget("assembly")  # it runs once
-        self.sleep_ms = _SLEEP_MS
-        assembly.build(self, safe, folder, record, ticks_ms())
+        self.poll = select.poll()
+        self._taker = select.poll()
+        self._taker.register(sys.stdout, select.POLLOUT)
+        (
+            self.board,
+            self.bus,
+            self.meter,
+            self.role,
+            self.panel,
+            self.report,
+            self.memory,
+            self.live,
+            self.service,
+            self.heart,
+        ) = assembly.build(self.poll, self._usb_takes, self._heap_in_use, safe, folder, record, ticks_ms())
+        self.sleep_ms = min(_SLEEP_MS, self.meter.pause_ms) if self.meter else _SLEEP_MS
         self._number = (_BUS, _METER, _ROLE, _REPORT) if self.meter else (0, -1, 1, 2)
         # Bound once: to bind a method at each turn would fill the heap.
         self._steps = (
@@ -45,13 +61,13 @@ class App:
         )
         assembly.let_go()
 
-    def usb_takes(self) -> bool:
+    def _usb_takes(self) -> bool:
         """Whether USB takes bytes without waiting."""
-        for _ in self.taker.ipoll(0):
+        for _ in self._taker.ipoll(0):
             return True
         return False
 
-    def heap_in_use(self) -> int:
+    def _heap_in_use(self) -> int:
         """Bytes, after a collection."""
         gc.collect()
         return gc.mem_alloc()

@@ -1,4 +1,4 @@
-"""Opens everything once and hangs the parts into the application: what is fitted, what the settings ask for.
+"""Opens everything once and hands the parts to the application: what is fitted, what the settings ask for.
 
 It is loaded at the start, used once and let go of, and so are the constructors of all that it made: a heap of 160 kB
 has no room for what runs once. Nothing here measures, answers or moves.
@@ -25,7 +25,7 @@ _MADE_LATER = ("slots",)  # modules whose objects are made while the board runs
 _ONCE = (
     "__init__", "open_pins", "find", "number_of", "declare", "restore", "assume", "arm", "attach", "at", "address",
     "bit", "mask", "put_text", "output", "input", "edges", "analogue", "i2c", "onewire", "bus_uart", "meter_uart",
-    "open_siren", "name", "PINS", "probe", "not_met",
+    "open_siren", "name", "PINS", "probe", "not_met", "make_table", "judge",
 )  # fmt: skip
 
 
@@ -93,70 +93,72 @@ def _make_role(board, settings, meter, memory, live, now: int):
     return Sensor(settings, meter, memory, live, now, FieldOfSensor(board, settings, memory, live.bank, now))
 
 
-def _open_bus(app, settings, bank) -> Slave:
-    uart = app.board.bus_uart(settings.baud, settings.parity, settings.stopbits)
-    app.poll.register(uart, select.POLLIN)
+def _open_bus(board, poll, panel, service, settings, bank) -> Slave:
+    uart = board.bus_uart(settings.baud, settings.parity, settings.stopbits)
+    poll.register(uart, select.POLLIN)
     name = bank.name if settings.configured else b"gewu-unconfigured"
     objects = {0: bank.vendor, 1: name, 2: VERSION, 4: name, 5: bank.model, 0x80: settings.serial}
     return Slave(
         uart,
-        app.board.bus_de,
+        board.bus_de,
         bank,
         settings.address,
         _character_us(settings),
         objects,
-        app.panel.written,
-        app.service.inbox,
+        panel.written,
+        service.inbox,
         ticks_us(),
     )
 
 
-def _start_role(app, settings, now: int) -> None:
-    """The meter and the role that it measures for."""
-    board, memory, live = app.board, app.memory, app.live
-    app.meter, uart = _open_meter(board, settings, now)
-    app.poll.register(uart, select.POLLIN)
-    app.meter.energy = memory.energy
-    app.sleep_ms = min(app.sleep_ms, app.meter.pause_ms)
+def _start_role(board, poll, panel, settings, memory, live, now: int):
+    """(the meter, the role that it measures for)."""
+    meter, uart = _open_meter(board, settings, now)
+    poll.register(uart, select.POLLIN)
+    meter.energy = memory.energy
     try:
-        app.role = _make_role(board, settings, app.meter, memory, live, now)
+        role = _make_role(board, settings, meter, memory, live, now)
     except (ValueError, KeyError, OSError) as error:
         # A wrong pin of a sensor must not cost the protection: without any of them, and said on USB.
         settings.trouble = "fitted: %s" % error
         settings.fitted = ()
-        app.role = _make_role(board, settings, app.meter, memory, live, now)
-    app.meter.arm(getattr(app.role, "fast_ma", 0), getattr(app.role, "fast_decivolt", 0))
-    app.panel.quiet = live.mask(b"meter_fault") | live.mask(b"door_open", b"inputs") << 16
+        role = _make_role(board, settings, meter, memory, live, now)
+    meter.arm(getattr(role, "fast_ma", 0), getattr(role, "fast_decivolt", 0))
+    panel.quiet = live.mask(b"meter_fault") | live.mask(b"door_open", b"inputs") << 16
+    return meter, role
 
 
-def build(app, safe: bool, folder: str, record: dict, now: int) -> None:
-    """Every part of `app` (app.App says what they are for)."""
+def _wait(live):
+    """The part of a board that must not measure."""
+    from waiting import Waiting
+
+    return None, Waiting(live)
+
+
+def build(poll, usb_takes, heap_in_use, safe: bool, folder: str, record: dict, now: int) -> tuple:
+    """(board, bus, meter or None, role, panel, report, memory, live, service, heart), as app.App has them.
+
+    `usb_takes` and `heap_in_use` are of the application: functions of this module would keep all of it.
+    """
     settings, board = _open_board(_read_settings())
     if not settings.serial:
         settings.serial = board.name()  # so that it can be told from its neighbours
     bank = _open_bank(settings.role)
-    app.board = board
-    app.poll = select.poll()
-    app.memory = Memory(now)
-    app.live = Live(bank, settings, app.memory.boots, board.reset_cause(), now)
-    app.service = Service(bank, settings, app.memory, board, folder, record, now)
-    app.panel = Panel(board, bank, now)
-    app.bus = _open_bus(app, settings, bank)
-    app.meter = None
+    memory = Memory(now)
+    live = Live(bank, settings, memory.boots, board.reset_cause(), now)
+    service = Service(bank, settings, memory, board, folder, record, now)
+    panel = Panel(board, bank, now)
+    bus = _open_bus(board, poll, panel, service, settings, bank)
     if safe or not settings.configured:
-        from waiting import Waiting
-
-        app.role = Waiting(app.live)
+        meter, role = _wait(live)
     else:
-        _start_role(app, settings, now)
-    app.service.attach(app.bus, app.meter, app.role, app.panel)
-    app.taker = select.poll()
-    app.taker.register(sys.stdout, select.POLLOUT)
-    # Methods of the application: a function from here would keep all of this module.
-    app.report = Report(sys.stdout.buffer, app.usb_takes, app.heap_in_use, bank, settings, now)
-    # Without settings there is no meter to wait for.
+        meter, role = _start_role(board, poll, panel, settings, memory, live, now)
+    service.attach(bus, meter, role, panel)
+    report = Report(sys.stdout.buffer, usb_takes, heap_in_use, bank, settings, now)
     board.pins = None
-    app.heart = Heartbeat(board.watchdog(TIMEOUT_MS), 4 if app.meter else 3, now)
+    # Without settings there is no meter to wait for.
+    heart = Heartbeat(board.watchdog(TIMEOUT_MS), 4 if meter else 3, now)
+    return board, bus, meter, role, panel, report, memory, live, service, heart
 
 
 def let_go() -> None:
