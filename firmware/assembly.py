@@ -23,9 +23,9 @@ from version import VERSION
 _MADE_LATER = ("slots",)  # modules whose objects are made while the board runs
 # What has done its work once everything is built, besides constructors.
 _ONCE = (
-    "__init__", "open_pins", "find", "number_of", "declare", "restore", "assume", "arm", "attach", "at", "address",
-    "bit", "mask", "put_text", "output", "input", "edges", "analogue", "i2c", "onewire", "bus_uart", "meter_uart",
-    "open_siren", "name", "PINS", "probe", "not_met", "make_table", "judge",
+    "__init__", "open_pins", "find_places", "number_of", "declare", "restore", "assume", "arm", "attach", "at",
+    "address", "bit", "mask", "put_text", "output", "input", "edges", "analogue", "i2c", "onewire", "bus_uart",
+    "meter_uart", "open_siren", "name", "PINS", "probe", "not_met", "make_table",
 )  # fmt: skip
 
 

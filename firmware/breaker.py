@@ -48,7 +48,7 @@ class Breaker:
         guard.restore(memory.cause, memory.trips, memory.current, board.contact.value() == 1)
         guard.thermal.assume(memory.hot)
         self.fast_ma = guard.instantaneous.threshold if "fast_output" in settings.fitted else 0
-        self.find(live.bank)
+        self.find_places(live.bank)
         self.declare(settings)
         self._seen_trips = guard.trip_count
         self._last = now
@@ -63,7 +63,7 @@ class Breaker:
         self._block_pin = board.output("latch_block") if tested else None
         self._closing = Closing(board.output("close"), board.pins.get("close", -1) != -1)
 
-    def find(self, bank) -> None:
+    def find_places(self, bank) -> None:
         self._cause = bank.at(b"cause")  # and the number of trips after it
         self._age = bank.at(b"trip_age")
         self._current = bank.at(b"trip_current")

@@ -49,9 +49,9 @@ class Journal:
         self._words = 0
         self._wanted = -1
         self._wanted_words = 0
-        self.find()
+        self.find_places()
 
-    def find(self) -> None:
+    def find_places(self) -> None:
         """What lies on the flash, at the start."""
         entry = bytearray(_ENTRY)
         starts = []

@@ -86,7 +86,7 @@ def _change_settings(argument: bytes) -> int:
     return _DONE
 
 
-def address(service, frame: bytes) -> None:
+def readdress(service, frame: bytes) -> None:
     """A new address for the board with this serial number; only while it is not commissioned."""
     if service.commissioned or len(frame) < 19 or frame[1] != 17 or not 1 <= frame[18] <= 247:
         return

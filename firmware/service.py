@@ -199,7 +199,7 @@ class Service:
         frame = bytes(memoryview(self.inbox.frame)[: self.inbox.size])
         self.inbox.size = 0
         if frame[0] == _ADDRESS:
-            self._orders().address(self, frame)
+            self._orders().readdress(self, frame)
             return
         try:
             result = self.authority.judge(frame, now)

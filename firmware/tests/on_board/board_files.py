@@ -3,6 +3,7 @@
 import os
 
 import harness
+import journal
 import micropython
 import table
 from crc16 import crc16
@@ -245,6 +246,32 @@ def test_a_gap_of_t15_inside_a_frame_is_no_end_of_it():
         bus.hear(bytes((byte,)))
         bus.pass_time(1563)  # t1.5 at 9600 baud
     assert bus.said()
+
+
+def meanwhile(bus, rest):
+    """An open() for the journal's commit: it takes its time, the master sends on, and the UART keeps it."""
+
+    def slow(name, mode):
+        journal.open = open
+        bus.uart.feed(rest)
+        return open(name, mode)
+
+    return slow
+
+
+def test_a_write_that_comes_while_the_flash_is_written_is_taken_whole():
+    for cut in range(9):
+        clean()
+        bus = Bus()
+        whole = frame(words(6, 10, 7))
+        bus.hear(whole[:cut])
+        journal.open = meanwhile(bus, whole[cut:])
+        bus.journal.note(0, 0, STATE, 1, 2, 3)
+        bus.journal.step(1)
+        bus.pass_time(30000)
+        assert bus.said() == whole, cut
+        assert bus.writes == [(HOLDING, 10, 1)]
+        assert (bus.journal.next, Bus().journal.next) == (1, 1)
 
 
 def test_its_own_echo_of_15h_is_no_second_command():
