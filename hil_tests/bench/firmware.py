@@ -91,15 +91,14 @@ def turnaround(count: int = 300) -> dict[str, float]:
         (folder / "main.py").write_text(note + (_WATCH if board.address == 1 else _ECHO))
 
     with _village(site, load) as village, Master(village.state()["buses"][0]["port"]) as master:
-        written = {unit: village.folder / "boards" / f"b{unit}" / "times.json" for unit in (1, 2)}
-        deadline = time.monotonic() + 120
-        # In turn, so that whatever else the machine does meets both alike.
-        while not all(path.is_file() for path in written.values()) and time.monotonic() < deadline:
-            for unit in written:
-                master.ask(bytes((unit,)) + _READ)
         figures = {}
         for unit, name in ((1, "firmware"), (2, "echo")):
-            while not (text := written[unit].read_text()).endswith("]"):
+            request = bytes((unit,)) + _READ
+            written = village.folder / "boards" / f"b{unit}" / "times.json"
+            deadline = time.monotonic() + 60
+            while not written.is_file() and time.monotonic() < deadline:
+                master.ask(request)
+            while not (text := written.read_text()).endswith("]"):
                 time.sleep(0.01)
             times = sorted(json.loads(text))
             figures[f"{name} p50"] = (times[len(times) // 2] - T35_US) / 1000
