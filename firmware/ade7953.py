@@ -18,22 +18,30 @@ _QUIET_MS = const(7)  # 6 ms between packets, and the tick's own
 _ANSWER_MS = const(60)  # 15 ms on the wire; the loop may come late
 
 # Registers by their 32-bit addresses, and the 16-bit period.
-_AWATT, _IRMS, _VRMS = const(0x312), const(0x31A), const(0x31C)
-_VPEAK, _STATUS, _PERIOD = const(0x327), const(0x32E), const(0x10E)  # peak and status are cleared by the reading
-_OVLVL, _OILVL, _IRQENA = const(0x324), const(0x325), const(0x32C)
+_AWATT = const(0x312)
+_IRMS = const(0x31A)
+_VRMS = const(0x31C)
+_VPEAK = const(0x327)  # peak and status are cleared by the reading
+_STATUS = const(0x32E)
+_PERIOD = const(0x10E)
+_OVLVL = const(0x324)
+_OILVL = const(0x325)
+_IRQENA = const(0x32C)
 _PLAN = (
     _IRMS, _VPEAK, _VRMS, _IRMS, _VPEAK, _AWATT, _IRMS, _VPEAK, _VRMS,
     _IRMS, _VPEAK, _STATUS, _IRMS, _VPEAK, _VRMS, _IRMS, _VPEAK, _PERIOD,
 )  # fmt: skip
 
 # Interrupts: over-current of channel A, overvoltage, end of a reset.
-_OIA, _OV, _RESET = const(1 << 13), const(1 << 16), const(1 << 20)
+_OIA = const(1 << 13)
+_OV = const(1 << 16)
+_RESET = const(1 << 20)
 _NEVER = const(0xFFFFFF)
 
 _GAIN_CODE = const(3)  # of channel A: 8, so 62.5 mV peak; a shunt of 1.6 mV at In reaches 27.6 In
-_FULL_RMS = 9_032_007
-_FULL_PEAK = 6_500_000
-_FULL_WATT = 4_862_401
+_FULL_RMS = const(9_032_007)
+_FULL_PEAK = const(6_500_000)
+_FULL_WATT = const(4_862_401)
 _SATURATED = const(8_941_686)  # 1 % below full scale
 _MOST_RAW = const(11_000_000)  # the converter clips before
 

@@ -31,7 +31,7 @@ _MODULE_MOST_MV = const(5000)  # the converter is not better than 3 %
 _RESIDUAL_EVERY_MS = const(20)
 
 
-def millivolts(adc) -> int:
+def _millivolts(adc) -> int:
     """The mean of four conversions, at the pin."""
     return (adc.read_uv() + adc.read_uv() + adc.read_uv() + adc.read_uv()) // 4000
 
@@ -55,7 +55,7 @@ class Thermistor(Reading):
     def step(self, now: int) -> None:
         if ticks_diff(now, self._at) >= _EVERY_MS:
             self._at = now
-            mv = millivolts(self.adc)
+            mv = _millivolts(self.adc)
             table = self._table
             if _DEAD_MV <= mv <= _TOP_MV and table[0] <= mv < table[_ROWS - 1]:
                 row = 0
@@ -90,7 +90,7 @@ class Gas(Reading):
             self._cold -= 1
             self.fault = True
             return
-        mv = millivolts(self.adc)
+        mv = _millivolts(self.adc)
         self.heard(mv, now)
         self._above = self._above + 1 if mv >= self._high else 0
         if self._above >= 2:
@@ -117,7 +117,7 @@ class Residual(Reading):
     def step(self, now: int) -> None:
         if ticks_diff(now, self._at) >= _RESIDUAL_EVERY_MS:
             self._at = now
-            pin = millivolts(self.adc)
+            pin = _millivolts(self.adc)
             mv = pin * self._divider // 1000
             if pin >= _DEAD_MV and mv <= _MODULE_MOST_MV:
                 above = min(mv, _MODULE_TOP_MV) - self._zero

@@ -12,7 +12,7 @@ from time import ticks_add, ticks_diff
 from micropython import const
 from slots import Slots
 
-HEAD = const(18)
+_HEAD = const(18)
 _MAC = const(32)
 _MOST = const(190)  # bytes of an argument
 _RENEW_MS = const(15_000)
@@ -45,7 +45,7 @@ class Authority:
         self.counter = record["counter"] if record else 0
         self._wrong = 0
         self._wait_until = now
-        self._waits = False
+        self.waits = False
         self._made = 0
         self.nonce = self._make()
         self._issued = now
@@ -59,8 +59,8 @@ class Authority:
 
     def step(self, now: int) -> None:
         """A new nonce every 15 s; the one before lives on until it is 30 s old."""
-        if self._waits and ticks_diff(now, self._wait_until) >= 0:
-            self._waits = False
+        if self.waits and ticks_diff(now, self._wait_until) >= 0:
+            self.waits = False
         if ticks_diff(now, self._issued) >= _RENEW_MS:
             self._before, self._before_issued = self.nonce, self._issued
             self.nonce, self._issued = self._make(), now
@@ -71,9 +71,9 @@ class Authority:
 
     def wait(self, now: int) -> int:
         """Seconds for which nothing is judged, after wrong tries."""
-        return (ticks_diff(self._wait_until, now) + 999) // 1000 if self._waits else 0
+        return (ticks_diff(self._wait_until, now) + 999) // 1000 if self.waits else 0
 
-    def mac(self, message: bytes) -> bytes:
+    def _mac(self, message: bytes) -> bytes:
         inner = sha256(self._inner)
         inner.update(_PURPOSE)
         inner.update(self._serial)
@@ -82,14 +82,14 @@ class Authority:
 
     def judge(self, frame: bytes, now: int) -> int:
         """DONE where the frame may be carried out, now and never again. OSError: the counter could not be kept."""
-        if len(frame) < HEAD + _MAC or frame[1] > _MOST or len(frame) - (HEAD + _MAC + frame[1]) not in (0, 1):
+        if len(frame) < _HEAD + _MAC or frame[1] > _MOST or len(frame) - (_HEAD + _MAC + frame[1]) not in (0, 1):
             return _MALFORMED
         if not self._inner:
             return _NO_KEY
-        if self._waits:
+        if self.waits:
             return LOCKED
-        end = HEAD + frame[1]
-        if not _same(self.mac(frame[:end]), frame[end : end + _MAC]):
+        end = _HEAD + frame[1]
+        if not _same(self._mac(frame[:end]), frame[end : end + _MAC]):
             self._slow_down(now)
             return _FORGED
         since, until, counter = struct.unpack_from(">HHI", frame, 2)
@@ -117,7 +117,7 @@ class Authority:
         return _LATE if age > until * 100 else DONE
 
     def _slow_down(self, now: int) -> None:
-        self._waits = True
+        self.waits = True
         self._wait_until = ticks_add(now, 1000 * min(1 << self._wrong, _LONGEST_WAIT_S))
         self._wrong = min(self._wrong + 1, 6)
 

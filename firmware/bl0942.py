@@ -26,7 +26,10 @@ _WH = const(3_600_000)  # W ms in a watt-hour
 _OLDEST_MS = const(60_000)  # an age grows no further: ticks wrap after six days
 
 # The fast over-current element: threshold (of I_FAST_RMS, without its low byte), refresh cycles, pin functions.
-_FAST_TH, _FAST_CYC, _OT_FUNX, _WRPROT = const(0x15), const(0x16), const(0x18), const(0x1D)
+_FAST_TH = const(0x15)
+_FAST_CYC = const(0x16)
+_OT_FUNX = const(0x18)
+_WRPROT = const(0x1D)
 _UNLOCK = const(0x55)
 _ONE_CYCLE = const(1)
 _ALARM_ON_CF2 = const(0x24)  # CF2 tells over-current (01), ZX the voltage's zero crossings (10), as after a reset

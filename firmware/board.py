@@ -11,52 +11,33 @@ import binascii
 from time import ticks_diff, ticks_ms
 
 import machine
+from micropython import const
 
-# Kept equal to provisioning/settings.py by a test.
-PINS = {
-    "bus_tx": 17,
-    "bus_rx": 16,
-    "bus_de": -1,  # direction of the RS-485 driver; -1: the transceiver switches by itself
-    "meter_tx": 26,
-    "meter_rx": 25,
-    "trip": 27,  # high while the trip coil is to be energised
-    "contact": 33,  # auxiliary contact: high is closed, so that a broken wire reads as "carries voltage"
-    "lamp": 32,  # the local alarm lamp
-    "led": 2,  # heartbeat and identify
-    "siren": 19,
-    "fast_output": 35,  # metering chip's fast element, high when it acts; input only, pulled down outside
-    "fast_enable": 12,  # high lets that pin act on the trip latch; pulled down outside, as this strapping pin must be
-    "residual_output": 23,  # trip output of the residual-current module: low is well, high (or a broken wire) acts
-    "residual": 36,  # its analogue output
-    "ntc": 39,
-    "gas": 34,
-    "onewire": 4,  # DS18B20
-    "i2c_scl": 22,
-    "i2c_sda": 21,
-    # Contacts close to ground; on a breaker some of these pins have other work.
-    "arc": 18,
-    "smoke": 13,
-    "water": 14,
-    "door": 18,
-    "sos": 23,
-    "motion": 35,  # PIR modules drive it, high is motion
-    "pulse": 27,
-    # Of the breaker's protection.
-    "residual_test": 13,  # high presses the module's test button
-    "latch_block": 14,  # high keeps the trip latch from acting, while that test runs
-    "over_capacity": 34,  # comparator for the breaking capacity, high beyond it; it blocks the latch by itself
-    "lockout": 22,  # local lock-out: low is free, high (or a broken wire) locks
-    "acknowledge": 21,  # push-button at the device, to ground
-    "close": -1,  # closing actuator, high closes; of a pin that stays low while the chip boots
-}
+# Kept equal to provisioning/settings.py by a test. One text: in a dict each name would stay in the heap, and most of
+# them are of the other role. Contacts close to ground; on a breaker some of their pins have other work. bus_de:
+# direction of the RS-485 driver, -1 where the transceiver switches by itself. trip: high energises the coil. contact:
+# auxiliary contact, high is closed, so that a broken wire reads as "carries voltage". led: heartbeat, identify.
+# fast_output: the metering chip's fast element, high acts, pulled down outside. fast_enable: high lets it act on the
+# trip latch; pulled down outside, as this strapping pin must be. residual_output: trip output of the residual-current
+# module, low is well, high (or a broken wire) acts. residual: its analogue output. onewire: DS18B20. motion: PIR,
+# high is motion. residual_test: high presses the module's test button. latch_block: high keeps the trip latch calm
+# meanwhile. over_capacity: comparator for the breaking capacity, high is beyond it, and blocks the latch by itself.
+# lockout: low is free, high (or a broken wire) locks. acknowledge: push-button at the device. close: closing
+# actuator, high closes; of a pin that stays low while the chip boots.
+PINS = (
+    "bus_tx 17 bus_rx 16 bus_de -1 meter_tx 26 meter_rx 25 trip 27 contact 33 lamp 32 led 2 siren 19 "
+    "fast_output 35 fast_enable 12 residual_output 23 residual 36 ntc 39 gas 34 onewire 4 i2c_scl 22 i2c_sda 21 "
+    "arc 18 smoke 13 water 14 door 18 sos 23 motion 35 pulse 27 "
+    "residual_test 13 latch_block 14 over_capacity 34 lockout 22 acknowledge 21 close -1"
+)
 
-BUS_UART = 1
-METER_UART = 2
+_BUS_UART = const(1)
+_METER_UART = const(2)
 
 # The stand-in of the watchdog in the REPL: a board under service comes back to protecting by itself.
 SERVICE_MS = 600_000
-_I2C_US = 2000  # a sensor that holds the clock longer is given up: the loop waits for nobody
-_FIRST_WITHOUT_PULL = 34
+_I2C_US = const(2000)  # a sensor that holds the clock longer is given up: the loop waits for nobody
+_FIRST_WITHOUT_PULL = const(34)
 
 
 def reset_cause() -> int:
@@ -103,7 +84,8 @@ class Board:
     """One ESP32 with its wiring. UARTs are opened once the settings are known; sensors when they are asked for."""
 
     def __init__(self, overrides: dict, role: str = "breaker") -> None:
-        self.pins = dict(PINS)
+        words = PINS.split()
+        self.pins = {words[at]: int(words[at + 1]) for at in range(0, len(words), 2)}
         self.pins.update(overrides)
         self.lamp = self.output("lamp")
         self.led = self.output("led")
@@ -144,7 +126,7 @@ class Board:
 
     def i2c(self):
         """The sensors' I2C bus, 100 kHz."""
-        scl, sda = machine.Pin(self.pins["i2c_scl"]), machine.Pin(self.pins["i2c_sda"])
+        scl, sda = [machine.Pin(self.pins["i2c" + end]) for end in ("_scl", "_sda")]
         return machine.I2C(0, scl=scl, sda=sda, freq=100_000, timeout=_I2C_US)
 
     def onewire(self):
@@ -160,31 +142,23 @@ class Board:
 
     def bus_uart(self, baud: int, parity: str, stopbits: int) -> machine.UART:
         """The RS-485 port. 512 bytes of receive buffer hold two of the longest frames."""
-        return machine.UART(
-            BUS_UART,
-            baudrate=baud,
-            bits=8,
-            parity=0 if parity == "E" else None,
-            stop=stopbits,
-            tx=self.pins["bus_tx"],
-            rx=self.pins["bus_rx"],
-            rxbuf=512,
-            txbuf=512,
-            timeout=0,
-        )
+        return self._uart(_BUS_UART, "bus", 512, baud, 0 if parity == "E" else None, stopbits)
 
     def meter_uart(self, baud: int) -> machine.UART:
         """The port of the metering chip, always 8N1."""
+        return self._uart(_METER_UART, "meter", 256, baud, None, 1)
+
+    def _uart(self, number: int, name: str, size: int, baud: int, parity, stopbits: int) -> machine.UART:
         return machine.UART(
-            METER_UART,
+            number,
             baudrate=baud,
             bits=8,
-            parity=None,
-            stop=1,
-            tx=self.pins["meter_tx"],
-            rx=self.pins["meter_rx"],
-            rxbuf=256,
-            txbuf=256,
+            parity=parity,
+            stop=stopbits,
+            tx=self.pins[name + "_tx"],
+            rx=self.pins[name + "_rx"],
+            rxbuf=size,
+            txbuf=size,
             timeout=0,
         )
 

@@ -11,7 +11,11 @@ from registers import DISCRETE, HOLDING, INPUT
 _PROTECT_AND_HOLD = const(1)  # the one behaviour without a gateway
 
 # Bits of the registers `state` and `protection`, as the profile has them (a test compares).
-_CLOSED, _TRIPPED, _OVERLOAD, _FAILURE, _FAULT = const(1), const(2), const(4), const(8), const(16)
+_CLOSED = const(1)
+_TRIPPED = const(2)
+_OVERLOAD = const(4)
+_FAILURE = const(8)
+_FAULT = const(16)
 _HARDWARE = const(128)
 _ALARMS = const(0x00DF)  # of `protection`: all but locked_out and acknowledge_needed, which a person knows of
 
@@ -40,16 +44,16 @@ class Breaker:
         guard = Protection(settings.rating, settings.curve, settings.protection, settings.meter == "ade7953", now)
         self.protection = guard
         self.record = guard.record  # of the latest trip, for the journal
-        self._open_pins(board, settings.fitted)
+        self.open_pins(board, settings.fitted)
         guard.restore(memory.cause, memory.trips, memory.current, board.contact.value() == 1)
         guard.thermal.assume(memory.hot)
         self.fast_ma = guard.instantaneous.threshold if "fast_output" in settings.fitted else 0
-        self._find(live.bank)
-        self._declare(settings)
+        self.find_places(live.bank)
+        self.declare(settings)
         self._seen_trips = guard.trip_count
         self._last = now
 
-    def _open_pins(self, board, fitted) -> None:
+    def open_pins(self, board, fitted) -> None:
         self._over_capacity = board.input("over_capacity") if "over_capacity" in fitted else None
         self._lockout = board.input("lockout") if "lockout" in fitted else None
         self._acknowledge = board.input("acknowledge") if "acknowledge" in fitted else None
@@ -59,7 +63,7 @@ class Breaker:
         self._block_pin = board.output("latch_block") if tested else None
         self._closing = Closing(board.output("close"), board.pins.get("close", -1) != -1)
 
-    def _find(self, bank) -> None:
+    def find_places(self, bank) -> None:
         self._cause = bank.at(b"cause")  # and the number of trips after it
         self._age = bank.at(b"trip_age")
         self._current = bank.at(b"trip_current")
@@ -68,7 +72,7 @@ class Breaker:
         self._state = bank.at(b"protection")  # and by whom, voltage, residual, temperature, thermal after it
         self._tested = bank.at(b"self_test")  # and close_refusal after it
 
-    def _declare(self, settings) -> None:
+    def declare(self, settings) -> None:
         """What does not change while the board runs."""
         bank = self.live.bank
         chosen = settings.protection
@@ -80,7 +84,7 @@ class Breaker:
     def step(self, now: int) -> None:
         guard = self.protection
         seen = self.inputs
-        self._look(now, seen)
+        self.look(now, seen)
         guard.step(now, seen)
         self.board.trip.value(guard.opening.output)
         self.memory.note(
@@ -88,9 +92,9 @@ class Breaker:
         )
         refusal = guard.close_refusal()
         self._closing.step(now, refusal)
-        self._publish(now, seen.closed, refusal)
+        self.publish(now, seen.closed, refusal)
 
-    def _look(self, now: int, seen) -> None:
+    def look(self, now: int, seen) -> None:
         """All that this step sees, at one moment."""
         meter = self.meter
         field = self.field
@@ -125,7 +129,7 @@ class Breaker:
         """An authorised command; 0, or what stands against it (protection_reclose, closing)."""
         return self._closing.begin(now, self.protection.close_refusal())
 
-    def _publish(self, now: int, closed: bool, refusal: int) -> None:
+    def publish(self, now: int, closed: bool, refusal: int) -> None:
         guard = self.protection
         bank = self.live.bank
         state = (

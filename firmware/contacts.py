@@ -19,7 +19,7 @@ class Contact:
     def __init__(self, pin, active: int, hold_ms: int, now: int) -> None:
         self.pin = pin
         self.on = False
-        self.steady = False
+        self._steady = False
         self.count = 0
         self._active = active
         self._hold = hold_ms
@@ -32,12 +32,12 @@ class Contact:
         if raw != self._raw:
             self._raw = raw
             self._since = now
-        elif raw != self.steady and ticks_diff(now, self._since) >= _STEADY_MS:
-            self.steady = raw
+        elif raw != self._steady and ticks_diff(now, self._since) >= _STEADY_MS:
+            self._steady = raw
             if raw:
                 self.on = True
                 self.count = (self.count + 1) & 0xFFFF
-        if self.steady:
+        if self._steady:
             self._last = now
         elif self.on and ticks_diff(now, self._last) >= self._hold:
             self.on = False

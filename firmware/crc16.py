@@ -3,7 +3,7 @@
 from array import array
 
 
-def _table():
+def make_table():
     result = array("H", [0] * 256)
     for index in range(256):
         value = index
@@ -13,7 +13,7 @@ def _table():
     return result
 
 
-TABLE = _table()
+TABLE = make_table()
 
 
 def crc16(buffer, start: int, end: int) -> int:

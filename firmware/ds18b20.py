@@ -18,7 +18,9 @@ _STALE_MS = const(10_000)
 _POWER_ON = const(850)  # 85.0 degrees: the scratchpad of a sensor that has not converted
 _NEAR = const(50)  # 5 degrees
 
-_IDLE, _CONVERTING, _READING = const(0), const(1), const(2)
+_IDLE = const(0)
+_CONVERTING = const(1)
+_READING = const(2)
 
 
 class Ds18b20(Reading):

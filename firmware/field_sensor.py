@@ -5,10 +5,11 @@ It looks, fills its registers and says what alarms; the siren sounds with no gat
 
 from analogue import Gas, probe
 from contacts import HOLD_MS, SOS_MS, Contact, Motion
+from micropython import const
 from reading import FAULT, SIGNED_FAULT, SIGNED_UNFITTED, UNFITTED, age_word, word
 from registers import INPUT
 
-_PULSE_QUIET_MS = 10  # reeds bounce for some milliseconds; S0 pulses last 30 and more
+_PULSE_QUIET_MS = const(10)  # reeds bounce for some milliseconds; S0 pulses last 30 and more
 
 # Contacts by their bit in the registers `inputs` and `sensors`: name, level that means it, how long it is held.
 # A door's reed is closed by its magnet while the door is shut, so that a broken wire is an open door.
@@ -19,11 +20,20 @@ _CONTACTS = (
     ("sos", 0, SOS_MS),
     ("arc", 0, HOLD_MS),
 )
-_SMOKE, _WATER, _DOOR, _SOS, _MOTION, _OCCUPIED, _GAS, _ARC = 1, 2, 4, 8, 16, 32, 64, 128
+_SMOKE = const(1)
+_WATER = const(2)
+_DOOR = const(4)
+_SOS = const(8)
+_MOTION = const(16)
+_OCCUPIED = const(32)
+_GAS = const(64)
+_ARC = const(128)
 _INPUT_BITS = (_SMOKE, _WATER, _DOOR, _SOS, _ARC)
 _FITTED_BITS = (1, 2, 4, 8, 64)
 _ALARMS = _SMOKE | _WATER | _DOOR | _SOS | _GAS | _ARC
-_GAS_FAULT, _CLIMATE_FAULT, _PROBE_FAULT = 0x2000, 0x4000, 0x8000
+_GAS_FAULT = const(0x2000)
+_CLIMATE_FAULT = const(0x4000)
+_PROBE_FAULT = const(0x8000)
 
 
 class FieldOfSensor:

@@ -8,9 +8,9 @@ to give up on a frame that does not go on. It allocates nothing. It never answer
 from crc16 import TABLE, crc16
 from micropython import const
 
-NOTHING = const(0)
+_NOTHING = const(0)
 REQUEST = const(1)
-REPLY = const(2)
+_REPLY = const(2)
 
 # Running counts wrap here; whoever adds them up takes differences (see live.py).
 COUNTER = const(0xFFFF)
@@ -54,10 +54,6 @@ class Framer:
         self._reply = 0
         self._lost = False
 
-    def idle(self) -> bool:
-        """True when no half frame is waiting."""
-        return self._start == self._held
-
     def put(self, chunk, count: int) -> None:
         """Adds chunk[:count], at most 256 bytes."""
         buffer = self.buffer
@@ -72,7 +68,7 @@ class Framer:
             self._held += 1
 
     def next(self) -> int:
-        """REQUEST, REPLY, or NOTHING when more bytes are needed. Call it until NOTHING."""
+        """REQUEST, _REPLY, or _NOTHING when more bytes are needed. Call it until _NOTHING."""
         buffer = self.buffer
         while self._at < self._held:
             byte = buffer[self._at]
@@ -92,14 +88,14 @@ class Framer:
                     return kind
             if size >= self._request and size >= self._reply:
                 self._slide()
-        return NOTHING
+        return _NOTHING
 
     def give_up(self) -> int:
-        """After a silence: REQUEST where the bytes that wait end in one for this unit or for all, else NOTHING.
+        """After a silence: REQUEST where the bytes that wait end in one for this unit or for all, else _NOTHING.
 
         So a request is served that follows garbage, or that was taken for the head of a reply that never came.
         """
-        kind = NOTHING
+        kind = _NOTHING
         start = self._held - 4
         while start >= self._start and self._held - start <= _LONGEST:
             byte = self.buffer[start]
@@ -110,7 +106,7 @@ class Framer:
                 kind = REQUEST
                 break
             start -= 1
-        if kind == NOTHING and self._start < self._held:
+        if kind == _NOTHING and self._start < self._held:
             self._count()
         self._start = self._at = self._held
         self._crc = 0xFFFF
@@ -146,19 +142,19 @@ class Framer:
             self._request = 13 + self.buffer[at + 10]
 
     def _kind(self, size: int) -> int:
-        """What a stretch with a right CRC is; NOTHING where its length does not fit."""
+        """What a stretch with a right CRC is; _NOTHING where its length does not fit."""
         at = self._start
         function = self.buffer[at + 1]
         request = self._request == size or self._request == _ANY
         reply = self._reply == size or (self._reply == _ANY and size != self._request)
         due = self.due_unit == self.buffer[at] and self._due_function == function & 0x7F
         if due and reply:
-            return REPLY
+            return _REPLY
         if request:
             if due and self._reply > size and self._due_bytes == self.buffer[at + 2]:
-                return NOTHING  # the head of the reply that is due
+                return _NOTHING  # the head of the reply that is due
             return REQUEST
-        return REPLY if reply else NOTHING
+        return _REPLY if reply else _NOTHING
 
     def _found(self, kind: int, size: int) -> None:
         at = self._start

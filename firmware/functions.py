@@ -8,9 +8,9 @@ registers that reach them; when to answer is `modbus`'s business.
 from micropython import const
 from registers import COIL, DISCRETE, HOLDING, INPUT
 
-ILLEGAL_FUNCTION = const(1)
-ILLEGAL_ADDRESS = const(2)
-ILLEGAL_VALUE = const(3)
+_ILLEGAL_FUNCTION = const(1)
+_ILLEGAL_ADDRESS = const(2)
+_ILLEGAL_VALUE = const(3)
 LONGEST = const(256)  # a frame
 _MOST_FILE_BYTES = const(0xF5)
 
@@ -30,7 +30,7 @@ class Functions:
         self.out = bytearray(LONGEST)
         self._inbox = inbox
         self._objects = objects
-        self._written = written
+        self.written = written
 
     def serve(self, function: int) -> int:
         """Do what the frame asks; the length of the answer in `out`."""
@@ -62,7 +62,7 @@ class Functions:
             return self._write_and_read(body)
         if function == 0x2B and body and self._byte(2) == 0x0E:
             return self._identify(body)
-        return self._refuse(ILLEGAL_FUNCTION)
+        return self._refuse(_ILLEGAL_FUNCTION)
 
     def _refuse(self, code: int) -> int:
         self.out[1] |= 0x80
@@ -77,11 +77,11 @@ class Functions:
 
     def _read_bits(self, kind: int, body: int) -> int:
         if body != 4 or not 1 <= self._word(4) <= 2000:
-            return self._refuse(ILLEGAL_VALUE)
+            return self._refuse(_ILLEGAL_VALUE)
         address = self._word(2)
         count = self._word(4)
         if not self.bank.exists(kind, address, count):
-            return self._refuse(ILLEGAL_ADDRESS)
+            return self._refuse(_ILLEGAL_ADDRESS)
         size = (count + 7) // 8
         self.out[2] = size
         for index in range(size):
@@ -94,7 +94,7 @@ class Functions:
 
     def _read_words(self, kind: int, body: int) -> int:
         if body != 4 or not 1 <= self._word(4) <= 125:
-            return self._refuse(ILLEGAL_VALUE)
+            return self._refuse(_ILLEGAL_VALUE)
         return self._words(kind, self._word(2), self._word(4))
 
     def _words(self, kind: int, address: int, count: int) -> int:
@@ -104,7 +104,7 @@ class Functions:
             code = self._inbox.read(0, address, count, self.out, 3)
             return self._refuse(code) if code else 3 + 2 * count
         if not self.bank.exists(kind, address, count):
-            return self._refuse(ILLEGAL_ADDRESS)
+            return self._refuse(_ILLEGAL_ADDRESS)
         cells = self.bank.cells[kind]
         for index in range(count):
             word = cells[address + index]
@@ -121,43 +121,43 @@ class Functions:
     def _write_bit(self, body: int) -> int:
         value = self._word(4)
         if body != 4 or (value != 0xFF00 and value != 0):
-            return self._refuse(ILLEGAL_VALUE)
+            return self._refuse(_ILLEGAL_VALUE)
         address = self._word(2)
         if not self.bank.writable(COIL, address, 1):
-            return self._refuse(ILLEGAL_ADDRESS)
+            return self._refuse(_ILLEGAL_ADDRESS)
         self.bank.cells[COIL][address] = 1 if value else 0
-        self._written(COIL, address, 1)
+        self.written(COIL, address, 1)
         return self._echoed()
 
     def _write_word(self, body: int) -> int:
         if body != 4:
-            return self._refuse(ILLEGAL_VALUE)
+            return self._refuse(_ILLEGAL_VALUE)
         address = self._word(2)
         if not self.bank.writable(HOLDING, address, 1):
-            return self._refuse(ILLEGAL_ADDRESS)
+            return self._refuse(_ILLEGAL_ADDRESS)
         if not self.bank.allows(address, self._word(4)):
-            return self._refuse(ILLEGAL_VALUE)
+            return self._refuse(_ILLEGAL_VALUE)
         self.bank.cells[HOLDING][address] = self._word(4)
-        self._written(HOLDING, address, 1)
+        self.written(HOLDING, address, 1)
         return self._echoed()
 
     def _write_bits(self, body: int) -> int:
         count = self._word(4)
         if body < 6 or not 1 <= count <= 1968 or self._byte(6) != (count + 7) // 8 or body != 5 + self._byte(6):
-            return self._refuse(ILLEGAL_VALUE)
+            return self._refuse(_ILLEGAL_VALUE)
         address = self._word(2)
         if not self.bank.writable(COIL, address, count):
-            return self._refuse(ILLEGAL_ADDRESS)
+            return self._refuse(_ILLEGAL_ADDRESS)
         cells = self.bank.cells[COIL]
         for index in range(count):
             cells[address + index] = self._byte(7 + index // 8) >> (index & 7) & 1
-        self._written(COIL, address, count)
+        self.written(COIL, address, count)
         return self._echoed()
 
     def _write_words(self, body: int) -> int:
         count = self._word(4)
         if body < 7 or not 1 <= count <= 123 or self._byte(6) != 2 * count or body != 5 + self._byte(6):
-            return self._refuse(ILLEGAL_VALUE)
+            return self._refuse(_ILLEGAL_VALUE)
         code = self._cannot(self._word(2), count, 7) or self._store(self._word(2), count, 7)
         return self._refuse(code) if code else self._echoed()
 
@@ -166,10 +166,10 @@ class Functions:
         if self._inbox.holds(address):
             return 0
         if not self.bank.writable(HOLDING, address, count):
-            return ILLEGAL_ADDRESS
+            return _ILLEGAL_ADDRESS
         for index in range(count):
             if not self.bank.allows(address + index, self._word(offset + 2 * index)):
-                return ILLEGAL_VALUE
+                return _ILLEGAL_VALUE
         return 0
 
     def _store(self, address: int, count: int, offset: int) -> int:
@@ -178,7 +178,7 @@ class Functions:
         cells = self.bank.cells[HOLDING]
         for index in range(count):
             cells[address + index] = self._word(offset + 2 * index)
-        self._written(HOLDING, address, count)
+        self.written(HOLDING, address, count)
         return 0
 
     def _write_and_read(self, body: int) -> int:
@@ -192,9 +192,9 @@ class Functions:
             or self._byte(10) != 2 * count
             or body != 9 + 2 * count
         ):
-            return self._refuse(ILLEGAL_VALUE)
+            return self._refuse(_ILLEGAL_VALUE)
         if not self._inbox.holds(self._word(2)) and not self.bank.exists(HOLDING, self._word(2), wanted):
-            return self._refuse(ILLEGAL_ADDRESS)
+            return self._refuse(_ILLEGAL_ADDRESS)
         code = self._cannot(self._word(6), count, 11) or self._store(self._word(6), count, 11)
         return self._refuse(code) if code else self._words(HOLDING, self._word(2), wanted)
 
@@ -202,14 +202,14 @@ class Functions:
         """14h. Each part asks for a stretch of one file; all parts together fit one answer."""
         size = self._byte(2)
         if body < 8 or body != 1 + size or size % 7 or not 7 <= size <= _MOST_FILE_BYTES:
-            return self._refuse(ILLEGAL_VALUE)
+            return self._refuse(_ILLEGAL_VALUE)
         at = 3
         for part in range(3, 3 + size, 7):
             words = self._word(part + 5)
             if self._byte(part) != 6 or not self._word(part + 1) or self._word(part + 3) > 9999:
-                return self._refuse(ILLEGAL_ADDRESS)
+                return self._refuse(_ILLEGAL_ADDRESS)
             if not words or at + 2 + 2 * words > 3 + _MOST_FILE_BYTES:
-                return self._refuse(ILLEGAL_VALUE)
+                return self._refuse(_ILLEGAL_VALUE)
             self.out[at] = 1 + 2 * words
             self.out[at + 1] = 6
             code = self._inbox.read(self._word(part + 1), self._word(part + 3), words, self.out, at + 2)
@@ -223,9 +223,9 @@ class Functions:
         """15h. One part a frame: several could not be taken or refused as one."""
         size = self._byte(2)
         if body < 10 or body != 1 + size or not 9 <= size <= 0xFB or size != 7 + 2 * self._word(8):
-            return self._refuse(ILLEGAL_VALUE)
+            return self._refuse(_ILLEGAL_VALUE)
         if self._byte(3) != 6 or not self._word(4) or self._word(6) > 9999:
-            return self._refuse(ILLEGAL_ADDRESS)
+            return self._refuse(_ILLEGAL_ADDRESS)
         start = self.framer.frame
         code = self._inbox.write(self._word(4), self._word(6), self._word(8), self.framer.buffer, start + 10)
         if code:
@@ -237,15 +237,15 @@ class Functions:
     def _identify(self, body: int) -> int:
         """Device identification. Codes 1 basic, 2 regular, 3 extended (each with what is below it), 4 one object."""
         if body != 3:
-            return self._refuse(ILLEGAL_VALUE)
+            return self._refuse(_ILLEGAL_VALUE)
         code = self._byte(3)
         wanted = self._byte(4)
         if not 1 <= code <= 4:
-            return self._refuse(ILLEGAL_VALUE)
+            return self._refuse(_ILLEGAL_VALUE)
         last = 0x02 if code == 1 else 0x7F if code == 2 else 0xFF
         if wanted > last or (code == 4 and wanted not in self._objects):
             if code == 4:
-                return self._refuse(ILLEGAL_ADDRESS)
+                return self._refuse(_ILLEGAL_ADDRESS)
             wanted = 0
         out = self.out
         out[2] = 0x0E

@@ -6,8 +6,10 @@ fails again and again, starves the watchdog, and the board restarts.
 
 import time
 
+from micropython import const
+
 # Often enough for a watchdog of some seconds, seldom enough to cost nothing.
-FEED_MS = 500
+_FEED_MS = const(500)
 TIMEOUT_MS = 8000
 
 
@@ -16,15 +18,15 @@ class Heartbeat:
 
     def __init__(self, watchdog, parts: int, now: int) -> None:
         self.watchdog = watchdog
-        self.all = (1 << parts) - 1
-        self.seen = 0
-        self.fed_at = now
+        self._all = (1 << parts) - 1
+        self._seen = 0
+        self._fed_at = now
 
     def beat(self, part: int) -> None:
-        self.seen |= 1 << part
+        self._seen |= 1 << part
 
     def step(self, now: int) -> None:
-        if self.seen == self.all and time.ticks_diff(now, self.fed_at) >= FEED_MS:
+        if self._seen == self._all and time.ticks_diff(now, self._fed_at) >= _FEED_MS:
             self.watchdog.feed()
-            self.fed_at = now
-            self.seen = 0
+            self._fed_at = now
+            self._seen = 0

@@ -49,13 +49,14 @@ class Journal:
         self._words = 0
         self._wanted = -1
         self._wanted_words = 0
-        self._find()
+        self.find_places()
 
-    def _find(self) -> None:
+    def find_places(self) -> None:
+        """What lies on the flash, at the start."""
         entry = bytearray(_ENTRY)
         starts = []
         for segment in range(_FILES):
-            number = self._number(segment, 0, entry)
+            number = self.number_of(segment, 0, entry)
             if number >= 0 and number // _EACH % _FILES == segment and number % _EACH == 0:
                 starts.append(number)
         if not starts:
@@ -64,11 +65,11 @@ class Journal:
         self.first = min(number for number in starts if number > newest - _SLOTS)
         self.next = newest
         segment = newest // _EACH
-        while self.next < newest + _EACH and self._number(segment, self.next - newest, entry) == self.next:
+        while self.next < newest + _EACH and self.number_of(segment, self.next - newest, entry) == self.next:
             self.next += 1
         self._torn = self.next % _EACH > 0 and os.stat(path(segment))[6] != (self.next - newest) * _ENTRY
 
-    def _number(self, segment: int, index: int, entry) -> int:
+    def number_of(self, segment: int, index: int, entry) -> int:
         """The number in that entry of that file; -1 where there is no whole one."""
         try:
             with open(path(segment), "rb") as file:

@@ -26,13 +26,13 @@ class Slave(Functions):
     ) -> None:
         super().__init__(Framer(unit), bank, inbox, unit, objects, written)
         self.uart = uart
-        self.direction = direction
+        self._direction = direction
         # All of these wrap at COUNTER.
         self.frames = 0  # good ones, whoever they were for
         self.requests = 0  # for this unit or for all
         self.refused = 0  # exceptions that we gave
         self.foreign = 0  # replies from our address that are not ours: another board has it too
-        self.sending = False
+        self._sending = False
         self.answer = 0  # bytes of an answer that waits for t3.5
         self._char_us = char_us
         # t3.5 is fixed above 19200 baud (Modbus over serial line 2.5.1.1).
@@ -44,7 +44,7 @@ class Slave(Functions):
         tail = memoryview(self._tail)
         self._tails = (tail, tail[:8], tail[:4], tail[:2], tail[:1])
         self._chunk = bytearray(_CHUNK)
-        self._heard_at = now_us
+        self.heard_at = now_us
         self._quiet = True
         self._sent = 0  # length of our latest answer, while its echo may still come
         self._echo = -1  # whether the transceiver hears itself: -1 not known yet, 0 no, 1 yes
@@ -52,11 +52,11 @@ class Slave(Functions):
     def wait_ms(self, now_us: int, most: int) -> int:
         """How long the loop may sleep before the next step."""
         if self.answer:
-            return max(0, min(most, (ticks_diff(self._heard_at, now_us) + self._pause_us) // 1000))
-        return min(most, 1) if self.sending else most
+            return max(0, min(most, (ticks_diff(self.heard_at, now_us) + self._pause_us) // 1000))
+        return min(most, 1) if self._sending else most
 
     def step(self, now_us: int) -> None:
-        if self.sending:
+        if self._sending:
             self._release(now_us)
         got = self.uart.readinto(self._chunk)
         if got:
@@ -65,12 +65,12 @@ class Slave(Functions):
                 self.answer = 0  # somebody talks: our answer would come too late
                 self._read()
                 got = self.uart.readinto(self._chunk)
-            self._heard_at = now_us
+            self.heard_at = now_us
             self._quiet = False
         elif self.answer:
-            if ticks_diff(now_us, self._heard_at) >= self._pause_us:
-                self._send(now_us)
-        elif not self._quiet and ticks_diff(now_us, self._heard_at) >= self._silence_us:
+            if ticks_diff(now_us, self.heard_at) >= self._pause_us:
+                self.send(now_us)
+        elif not self._quiet and ticks_diff(now_us, self.heard_at) >= self._silence_us:
             self._silence()
 
     def _read(self) -> None:
@@ -143,15 +143,15 @@ class Slave(Functions):
                 return False
         return True
 
-    def _send(self, now_us: int) -> None:
-        self.direction.value(1)
+    def send(self, now_us: int) -> None:
+        self._direction.value(1)
         self._write(self.answer)
         self._sent = self.answer
         self.answer = 0
-        self.sending = True
+        self._sending = True
         self._quiet = False
         # Silence counts from the last bit of ours.
-        self._heard_at = ticks_add(now_us, self._sent * self._char_us)
+        self.heard_at = ticks_add(now_us, self._sent * self._char_us)
         if self._echo == 0:
             self.framer.due_unit = -1  # what looks like our answer to 05, 06 or 15 is the master asking again
 
@@ -169,5 +169,5 @@ class Slave(Functions):
 
     def _release(self, now_us: int) -> None:
         if self.uart.txdone():
-            self.direction.value(0)
-            self.sending = False
+            self._direction.value(0)
+            self._sending = False

@@ -5,8 +5,8 @@ It decides nothing about who may: that is `authority`. Whether a breaker may ope
 
 import json
 import struct
-import sys
 
+from loaded import forget
 from micropython import const
 from slots import Slots
 
@@ -54,7 +54,7 @@ def carry_out(service, code: int, argument: bytes, now: int) -> int:
 
 
 def _move(service, code: int, now: int) -> int:
-    if service.settings.role != "breaker" or service.role.attention:
+    if service.role.attention or not hasattr(service.role, "remote_open"):
         return _NOT_HERE
     if code == _OPEN:
         service.role.remote_open(now)
@@ -67,8 +67,7 @@ def _change_settings(argument: bytes) -> int:
     """JSON of the keys that change. They count from the next start on."""
     import settings
 
-    for name in ("settings", "protection_settings"):
-        sys.modules.pop(name, None)  # loaded for this only
+    forget("settings", "protection_settings")  # loaded for this only
     slots = Slots(settings.NAME)
     record = slots.load() or {}
     try:
@@ -87,11 +86,11 @@ def _change_settings(argument: bytes) -> int:
     return _DONE
 
 
-def address(service, frame: bytes) -> None:
+def readdress(service, frame: bytes) -> None:
     """A new address for the board with this serial number; only while it is not commissioned."""
-    if service.settings.configured or len(frame) < 19 or frame[1] != 17 or not 1 <= frame[18] <= 247:
+    if service.commissioned or len(frame) < 19 or frame[1] != 17 or not 1 <= frame[18] <= 247:
         return
-    serial = service.settings.serial
+    serial = service.serial
     if frame[2:18] == serial + bytes(16 - len(serial)):
         Slots("address").save({"address": frame[18]})
         service.rename(frame[18])

@@ -80,7 +80,7 @@ class Overload:
         self._delay = Delay()
 
     def step(self, elapsed: int, current: int, permille: int) -> bool:
-        high = self._delay.step(elapsed, current > self._above, _ALARM_MS)
+        high = self._delay.stands(elapsed, current > self._above, _ALARM_MS)
         if not self._used:
             return False
         if high or permille >= _ALARM_PERMILLE:

@@ -14,7 +14,7 @@ class Delay:
     def __init__(self) -> None:
         self.held = -1  # ms, -1 while it does not stand
 
-    def step(self, elapsed: int, on: bool, needed: int) -> bool:
+    def stands(self, elapsed: int, on: bool, needed: int) -> bool:
         """Whether `on` has stood for `needed` ms; the step that first sees it counts from then."""
         if not on:
             self.held = -1
@@ -23,18 +23,18 @@ class Delay:
         return self.held >= needed
 
 
-class Alarm:
+class Alarm(Delay):
     """A value at or above `level` for `wait` ms; it clears `back` below. It moves nothing. `level` 0 is off.
 
     For an alarm below a level both are handed in negative.
     """
 
     def __init__(self, level: int, back: int, wait: int) -> None:
+        self.held = -1
         self.on = False
         self._level = level
         self._back = back
         self._wait = wait
-        self._delay = Delay()
 
     def step(self, elapsed: int, value: int, known: bool) -> bool:
         """A value that is not `known` changes nothing: what stood, stands."""
@@ -42,7 +42,7 @@ class Alarm:
             return self.on
         if self.on:
             self.on = value > self._level - self._back
-            self._delay.held = -1
+            self.held = -1
         else:
-            self.on = self._delay.step(elapsed, value >= self._level, self._wait)
+            self.on = self.stands(elapsed, value >= self._level, self._wait)
         return self.on

@@ -82,11 +82,11 @@ class SelfTest:
             self._heard = output
             if output:
                 self.drive = 2  # the test input rests, the block stays until the output has gone
-            elif self._answer.step(elapsed, True, _ANSWER_MS):
+            elif self._answer.stands(elapsed, True, _ANSWER_MS):
                 self._end(_FAILED)
         elif not output:
             self._end(_PASSED)
-        elif self._back.step(elapsed, True, _ANSWER_MS):
+        elif self._back.stands(elapsed, True, _ANSWER_MS):
             self._end(_FAILED)
 
     def _end(self, state: int) -> None:

@@ -36,7 +36,7 @@ class Reclose:
         self._lockout = Delay()
 
     def step(self, elapsed: int, lockout: bool) -> None:
-        self.locked_out = self._lockout.step(elapsed, lockout, _BOUNCE_MS)
+        self.locked_out = self._lockout.stands(elapsed, lockout, _BOUNCE_MS)
         self._rest += min(elapsed, _MANY_MS)
         seconds = self._rest // 1000
         self._rest -= seconds * 1000

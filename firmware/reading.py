@@ -9,8 +9,10 @@ _OLDEST_MS = const(60_000)  # an age grows no further: ticks wrap after six days
 UNKNOWN = const(-32768)
 
 # What a register says instead of a value; outside every profile's `valid`.
-UNFITTED, FAULT = const(0xFFFF), const(0xFFFE)
-SIGNED_UNFITTED, SIGNED_FAULT = const(0x8000), const(0x8001)
+UNFITTED = const(0xFFFF)
+FAULT = const(0xFFFE)
+SIGNED_UNFITTED = const(0x8000)
+SIGNED_FAULT = const(0x8001)
 
 # The registers that may say so.
 MARKED = (

@@ -15,16 +15,16 @@ HOLDING = const(2)
 INPUT = const(3)
 
 # Flags of one address, as table.py has them.
-EXISTS = const(1)
-WRITABLE = const(2)
-GOES_ON = const(4)  # the second or a later register of a value
+_EXISTS = const(1)
+_WRITABLE = const(2)
+_GOES_ON = const(4)  # the second or a later register of a value
 
 
 _ROW = const(5)  # bytes of a field in the table
-BITS = const(15)  # form of a field whose bits have names
+_BITS = const(15)  # form of a field whose bits have names
 
 
-class Fields:
+class _Fields:
     """The fields of a role, each made when it is asked for: a list of them would take a sixth of the heap.
 
     A field is (name, kind, address, words, form, decimals); the form of bits is ((bit, name), ...).
@@ -50,7 +50,7 @@ class Fields:
         for _ in range(index):
             start = self._names.find(b"\n", start) + 1
         name = self._names[start : self._names.find(b"\n", start)]
-        return name, kind, address, words, self._bits_of(name) if form == BITS else form, decimals
+        return name, kind, address, words, self._bits_of(name) if form == _BITS else form, decimals
 
     def _bits_of(self, name: bytes) -> tuple:
         return tuple([(text[0] - 48, text[1:]) for text in self._bits[name].split(b"\n")])
@@ -75,13 +75,13 @@ class Bank:
     """Raw values by kind and address; `limits` are those of holding registers of one word: (lowest, highest)."""
 
     def __init__(self, role) -> None:
-        self.vendor, self.name, self.model, self.flags, names, rows, bits, self.limits = role
-        self.fields = Fields(names, rows, bits)
+        self.vendor, self.name, self.model, self._flags, names, rows, bits, self.limits = role
+        self.fields = _Fields(names, rows, bits)
         self.cells = (
-            bytearray(len(self.flags[COIL])),
-            bytearray(len(self.flags[DISCRETE])),
-            array("H", [0] * len(self.flags[HOLDING])),
-            array("H", [0] * len(self.flags[INPUT])),
+            bytearray(len(self._flags[COIL])),
+            bytearray(len(self._flags[DISCRETE])),
+            array("H", [0] * len(self._flags[HOLDING])),
+            array("H", [0] * len(self._flags[INPUT])),
         )
 
     def at(self, name: bytes) -> int:
@@ -90,22 +90,22 @@ class Bank:
 
     def exists(self, kind: int, address: int, count: int) -> bool:
         """Whether all of the range is there, its end too."""
-        flags = self.flags[kind]
+        flags = self._flags[kind]
         if address + count > len(flags):
             return False
         for index in range(address, address + count):
-            if not flags[index] & EXISTS:
+            if not flags[index] & _EXISTS:
                 return False
         return True
 
     def writable(self, kind: int, address: int, count: int) -> bool:
         """Whether the whole range may be written, and cuts no value in two."""
-        flags = self.flags[kind]
+        flags = self._flags[kind]
         end = address + count
-        if end > len(flags) or flags[address] & GOES_ON or (end < len(flags) and flags[end] & GOES_ON):
+        if end > len(flags) or flags[address] & _GOES_ON or (end < len(flags) and flags[end] & _GOES_ON):
             return False
         for index in range(address, end):
-            if not flags[index] & WRITABLE:
+            if not flags[index] & _WRITABLE:
                 return False
         return True
 

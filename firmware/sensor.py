@@ -1,10 +1,8 @@
-"""The role of a metering sensor, and of a board that does not know yet what it is. Neither moves anything."""
+"""The role of a metering sensor. It moves nothing."""
 
 from time import ticks_diff
 
 from protection_current import Overload, Thermal
-from reading import MARKED, SIGNED_UNFITTED, UNFITTED
-from registers import INPUT
 
 
 class Sensor:
@@ -41,20 +39,3 @@ class Sensor:
             self.field.step(now)
             self.alarms |= self.field.alarms << 16
         self.live.measured(meter, now)
-
-
-class Waiting:
-    """A board without valid settings: it answers and says so. It measures nothing, for it knows no shunt."""
-
-    def __init__(self, live) -> None:
-        self.live = live
-        self.alarms = 0
-        self.attention = True
-        self._safe = live.mask(b"safe_mode")
-        bank = live.bank
-        for name in MARKED:
-            signed = name.endswith(b"temperature")
-            bank.put(INPUT, bank.at(name), SIGNED_UNFITTED if signed else UNFITTED)
-
-    def step(self, now: int) -> None:
-        self.live.state(self._safe)

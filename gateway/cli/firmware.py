@@ -31,6 +31,8 @@ def build(
     changed = firmware_build.write_table()
     register_page.write(tuple(firmware_build.ROLES.values()))
     files = firmware_build.build(out)
+    names = out.with_name(out.name + ".names")
+    names.write_text(firmware_build.names(), encoding="ascii")
     bundle = None if key is None else firmware_build.sign(files, key, out.with_name(out.name + ".bundle"))
     if json_output:
         print_json(
@@ -38,6 +40,7 @@ def build(
                 "out": str(out),
                 "table_changed": changed,
                 "files": [path.name for path in files],
+                "names": str(names),
                 "bundle": None if bundle is None else str(bundle),
             }
         )
@@ -46,6 +49,7 @@ def build(
         plain.print(f"{bundle}: {bundle.stat().st_size} bytes, signed")
     if changed:
         plain.print(f"{firmware_build.TABLE}: written anew from the profiles")
+    plain.print(f"{names}: what the short names in a traceback stand for")
     plain.print(f"{out}: {len(files)} files, {sum(firmware_build.size(out).values())} bytes")
 
 

@@ -99,7 +99,8 @@ class FakeBreaker:
 
 
 def _raw(register: Any, value: float, size: int) -> bytes:
-    return int(round((value - register.offset) / register.scale)).to_bytes(size, "big", signed=value < 0)
+    raw: int = round((value - register.offset) / register.scale)
+    return raw.to_bytes(size, "big", signed=value < 0)
 
 
 class FakeBus:

@@ -26,6 +26,7 @@ from hil_tests.rig.usb import Usb
 # Causes of a reset as the ESP32 port of MicroPython numbers them.
 POWER, HARD, WATCHDOG, SOFT = 1, 2, 3, 5
 OPENING_S = 0.010  # from the pulse on the trip coil to the open contact
+_CLOSING_S = 0.15  # a motor, while its pin is driven
 _CYCLE_S = 0.020  # of the mains: the chip's fast element looks once in it
 _PULSE_S = 0.040  # a meter's pulse, and the pause after it
 _BACK_OFF_S, _LONGEST_BACK_OFF_S = 0.2, 5.0
@@ -155,6 +156,7 @@ class Device:
     def _ended(self, status: int) -> None:
         self._from_pins()
         self._booted = self._coil = False
+        self._pin(self._wiring.pins["close"], 0)
         wait = self._next_wait(status)
         cause = self._cause or (POWER if os.WIFSIGNALED(status) else SOFT)
         self._cause = None
@@ -216,6 +218,11 @@ class Device:
             self._coil = bool(level)
             if level:
                 self._loop.after(OPENING_S, self._open)
+        if number == self._wiring.pins["close"]:
+            if level:
+                self._later("close", _CLOSING_S, self._close_contact)
+            elif "close" in self._looks:
+                self._looks.pop("close").cancel()
         if number == self._wiring.pins["fast_enable"] and "fast_output" in self.board.fitted:
             self._enabled = bool(level)
 
@@ -227,6 +234,11 @@ class Device:
             self._show_contact()
             self._show_world()
             self._opened(self.board.id, time.time_ns() // 1_000_000)
+
+    def _close_contact(self) -> None:
+        """The closing actuator; against an energised trip coil it does not prevail."""
+        if not self.circuit.closed and not self._coil:
+            self.inject({"handle": 1.0})
 
     def _show_contact(self) -> None:
         self._control.write(b"I %d %d\n" % (self._wiring.contact, self.circuit.closed))

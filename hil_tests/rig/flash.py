@@ -18,6 +18,7 @@ _FULL_SCALE_UOHM_A = 1600
 # 1.91 Mohm over 330 ohm.
 _DIVIDER = 5789
 _GAS_ALARM_MV = 1500
+_ACTUATOR_PIN = 4  # free where no DS18B20 is fitted, and low while the chip boots
 _OCCUPIED_S = 10  # the shortest: who rehearses does not wait for five minutes
 
 
@@ -49,6 +50,8 @@ def settings_of(board: Board, bus: Bus) -> dict[str, Any]:
         settings["residual_zero_mv"] = RESIDUAL_ZERO_MV
         settings["residual_ua_per_mv"] = RESIDUAL_UA_PER_MV
         settings["residual_divider"] = RESIDUAL_DIVIDER * 1000
+    if board.actuator:
+        settings["pins"] = {"close": _ACTUATOR_PIN}
     if "gas" in board.fitted:
         settings |= {"gas_alarm_mv": _GAS_ALARM_MV, "gas_warm_s": 0}
     if "motion" in board.fitted:
@@ -63,7 +66,7 @@ def wiring_of(board: Board) -> Wiring:
         contact=PINS["contact"],
         shunt_uohm=_FULL_SCALE_UOHM_A // board.rating,
         divider=_DIVIDER,
-        pins=PINS,
+        pins=PINS | ({"close": _ACTUATOR_PIN} if board.actuator else {}),
     )
 
 

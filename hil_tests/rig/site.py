@@ -34,6 +34,7 @@ class Board(tomlfile.Section):
     fresh: Switch = Field(default=False, description="as from the factory: MicroPython and nothing else")
     meter: Literal["bl0942", "ade7953"] = Field(default="bl0942", description="the metering chip")
     heap_kb: int = Field(default=160, ge=100, le=4096, description="heap of its MicroPython; an ESP32 has 160")
+    actuator: Switch = Field(default=False, description="a motor that closes the breaker, at GPIO 4")
     fitted: list[str] = Field(default_factory=list, description="what is fitted beside it: see the firmware's settings")
     load: float = Field(default=6.0, ge=0, le=1000, description="A, mean of a varying load")
     current: float | None = Field(default=None, ge=0, le=20_000, description="A, exactly, in place of the load")
@@ -64,6 +65,8 @@ class Board(tomlfile.Section):
         for name in self.fitted:
             if name not in known:
                 raise ValueError(f"`fitted` of a {self.profile} takes {', '.join(known)}, not {name!r}")
+        if self.actuator and (self.profile != "gewu-breaker" or "ds18b20" in self.fitted):
+            raise ValueError("an `actuator` closes a gewu-breaker, and needs the pin of the `ds18b20`")
         return self
 
 

@@ -56,16 +56,16 @@ def test_every_changed_bit_is_a_forgery():
             continue  # the length: malformed
         bad = bytearray(good)
         bad[bit // 8] ^= 1 << bit % 8
-        one._waits = False
+        one.waits = False
         assert one.judge(bytes(bad), 10) == FORGED, bit
-    one._waits = False
+    one.waits = False
     assert one.judge(good, 10) == DONE
 
 
 def test_another_key_and_another_device_are_forgeries():
     one = guard()
     assert one.judge(command(one.nonce, 5, key=bytes(32)), 10) == FORGED
-    one._waits = False
+    one.waits = False
     assert one.judge(command(one.nonce, 5, serial=b"GW-000002"), 10) == FORGED
     assert one.counter == 0
 

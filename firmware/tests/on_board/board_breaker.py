@@ -107,10 +107,10 @@ def test_the_chips_pin_is_told_its_threshold_and_believed():
     board = Running(fitted=["fast_output"])
     assert board.role.fast_ma == 113120  # 7.07 In
     board.feel(6, 1)
-    board.role._look(board.now, board.role.inputs)
+    board.role.look(board.now, board.role.inputs)
     board.role.inputs.fast_current = True
     board.role.protection.step(board.now + 1, board.role.inputs)
-    board.role._publish(board.now + 1, True, 0)
+    board.role.publish(board.now + 1, True, 0)
     assert (board.word(b"cause"), board.word(b"trip_by")) == (2, 2)
     assert Running().role.fast_ma == 0
 
@@ -139,7 +139,7 @@ def test_bits_are_those_of_the_profile():
     board.role.self_test.state = 3
     guard.opening.withheld = True
     guard.reclose.needs_acknowledgement = True
-    board.role._publish(board.now, False, 0)
+    board.role.publish(board.now, False, 0)
     mask = board.live.mask
     names = (b"withheld", b"hardware_fault", b"acknowledge_needed")
     assert board.word(b"protection") & ~mask(b"locked_out", b"protection") == sum(

@@ -16,6 +16,7 @@ from panel import Panel
 from reading import UNKNOWN
 from registers import INPUT, Bank
 from sht3x import Sht3x, crc8
+from slots import Slots
 
 
 class Converter:
@@ -410,11 +411,11 @@ def test_pulses_outlive_a_power_cut_and_do_not_wear_the_flash():
         of.memory.note(now, 0, 0, 0, 0, 0)
         of.memory.step(now)
     assert Memory(0).pulses == 110
-    before = [os.stat(name)[8] for name in os.listdir()], of.memory._slots.seq
+    before = [os.stat(name)[8] for name in os.listdir()], Slots("memory").load()["seq"]
     for now in range(3600001, 7100000, 60000):
         of.memory.note(now, 0, 0, 0, 0, 0)
         of.memory.step(now)
-    assert of.memory._slots.seq == before[1]
+    assert Slots("memory").load()["seq"] == before[1]
 
 
 def test_a_breaker_shows_all_that_is_fitted():

@@ -3,6 +3,7 @@
 import os
 
 import harness
+import journal
 import micropython
 import table
 from crc16 import crc16
@@ -247,6 +248,32 @@ def test_a_gap_of_t15_inside_a_frame_is_no_end_of_it():
     assert bus.said()
 
 
+def meanwhile(bus, rest):
+    """An open() for the journal's commit: it takes its time, the master sends on, and the UART keeps it."""
+
+    def slow(name, mode):
+        journal.open = open
+        bus.uart.feed(rest)
+        return open(name, mode)
+
+    return slow
+
+
+def test_a_write_that_comes_while_the_flash_is_written_is_taken_whole():
+    for cut in range(9):
+        clean()
+        bus = Bus()
+        whole = frame(words(6, 10, 7))
+        bus.hear(whole[:cut])
+        journal.open = meanwhile(bus, whole[cut:])
+        bus.journal.note(0, 0, STATE, 1, 2, 3)
+        bus.journal.step(1)
+        bus.pass_time(30000)
+        assert bus.said() == whole, cut
+        assert bus.writes == [(HOLDING, 10, 1)]
+        assert (bus.journal.next, Bus().journal.next) == (1, 1)
+
+
 def test_its_own_echo_of_15h_is_no_second_command():
     bus = Bus(echo=True)
     bus.inbox.update = update = Update()
@@ -292,7 +319,7 @@ def test_serving_files_allocates_nothing():
     )  # fmt: skip
     requests = [frame(body) for body in bodies]
     slave, uart, now = bus.slave, bus.uart, bus.now
-    slave._written = nothing
+    slave.written = nothing
     micropython.heap_lock()
     try:
         for request in requests:

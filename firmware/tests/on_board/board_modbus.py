@@ -337,7 +337,7 @@ def test_serving_allocates_nothing():
     now = bus.now
     slave = bus.slave
     uart = bus.uart
-    slave._written = nothing
+    slave.written = nothing
     micropython.heap_lock()
     try:
         for request in requests:

@@ -12,7 +12,7 @@ from panel import Panel
 from registers import COIL, DISCRETE, HOLDING, INPUT, Bank
 from report import Report, decimal
 from running import Bus, Running
-from sensor import Waiting
+from waiting import Waiting
 
 
 def test_a_sensor_alarms_and_moves_nothing():
@@ -121,7 +121,7 @@ class Host:
 
 
 def nothing():
-    pass
+    return 1000
 
 
 def test_a_line_a_second_with_names_units_and_crc():
@@ -129,7 +129,7 @@ def test_a_line_a_second_with_names_units_and_crc():
     board.feel(6, 1)
     host = Host()
     report = Report(host, host.writable, nothing, board.bank, board.settings, 0)
-    for now in range(0, 3500, 20):
+    for now in range(0, 3700, 20):
         report.step(now)
     lines = host.data.split(b"\n")
     assert len(lines) == 4, len(lines)

@@ -148,6 +148,32 @@ def test_a_tripped_breaker_is_hot_but_not_overloaded():
     assert bench.guard.alarm.on  # closed while hot: little is left until the next trip
 
 
+def test_a_lever_closed_at_once_is_no_breaker_failure_and_is_opened_again():
+    bench = Bench()
+    bench.time_to_trip(255, elapsed=20)
+    for _ in range(12):
+        bench.step(40800, elapsed=20)  # open for 240 ms: longer than a bounce, not yet a person's re-arming
+    bench.seen.closed = True
+    for _ in range(200):
+        bench.step(20000, elapsed=20)
+        assert not bench.guard.opening.failed
+    assert not bench.seen.closed
+    assert (bench.guard.cause, bench.guard.trip_count) == (OVERCURRENT, 1)
+    bench.seen.closed = True
+    bench.step(20000)
+    assert bench.guard.cause == NONE
+
+
+def test_a_contact_that_bounces_and_does_not_open_is_a_breaker_failure():
+    bench = Bench()
+    bench.welded = True
+    bench.time_to_trip(255, elapsed=20)
+    for _ in range(100):
+        bench.seen.closed = not bench.seen.closed
+        bench.step(40800, elapsed=20)
+    assert bench.guard.opening.failed
+
+
 def test_a_lever_closed_after_the_check_is_no_breaker_failure():
     bench = Bench()
     bench.time_to_trip(255)

@@ -21,6 +21,8 @@ def test_build_leaves_the_flash_of_a_board_in_the_folder(tmp_path: Path) -> None
     assert {"main.py", "app.mpy"} <= set(document["files"])
     assert document["table_changed"] is False
     assert len(document["files"]) == len(firmware_build.firmware_files())
+    names = Path(document["names"]).read_text(encoding="ascii")
+    assert any(line.startswith("app _") and line.endswith(" _guarded") for line in names.splitlines())
 
 
 def test_size_lists_each_file_and_the_total() -> None:
