@@ -13,13 +13,18 @@ from prometheus_client.parser import text_string_to_metric_families
 from gateway.bus.status import BusStatus
 from gateway.errors import ConfigurationError, StoreError
 from gateway.metrics import TOLD, Exporter
+from gateway.outbox import Outbox
 from gateway.outbox.stats import Stats
 from gateway.sinks.status import SinkStatus
+from gateway.tests.fake_clock import FakeClock
 from gateway.uplink.status import UplinkStatus
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "metrics.md"
 # What is told in another shape, or is no number of its own.
 OTHERWISE = {"gewu_store_oldest": "gewu_store_oldest_seconds"}
+COUNTS = (
+    "commits", "commit_failures", "blocks_packed", "readings_thinned", "readings_dropped", "reserve_released",
+)  # fmt: skip
 STATUS: dict[str, Any] = {
     "gateway": {"uptime_s": 5.0},
     "store": {"accepted": 9, "delivered": 4, "queued": 5, "dropped": 0, "oldest": 1_000, "bytes": 4096},
@@ -36,6 +41,7 @@ STATUS: dict[str, Any] = {
 HEALTH: dict[str, Any] = {
     "disk": {"free": 1, "total": 2}, "flash_written": 3, "temperature": None, "under_voltage": None, "clock": "trusted",
     "memory": {"rss_mb": 50.0, "available_mb": None}, "certificate_days": {"county": {"ca": -1.5}},
+    "store": {"trouble": None} | dict.fromkeys(COUNTS, 7),
 }  # fmt: skip
 
 
@@ -91,6 +97,15 @@ def test_every_count_is_told(prefix: str, status: type[msgspec.Struct]) -> None:
         if {int, float, bool} & {field.type, *get_args(field.type)} and "dict" not in str(field.type):
             name = f"{prefix}_{field.name}"
             assert OTHERWISE.get(name, name) in told, name
+
+
+def test_every_count_of_the_outbox_is_told(tmp_path: Path) -> None:
+    """What it counts beside its records: a new count fails here until it has a metric."""
+    outbox = Outbox(tmp_path, FakeClock(), ())
+    outbox.close()
+    assert set(outbox.counts) == set(COUNTS)
+    assert {f"gewu_store_{count}" for count in COUNTS} <= {one.name for one in TOLD}
+    assert scrape()[("gewu_store_commits_total", frozenset())] == 7
 
 
 def test_every_metric_has_its_line() -> None:
