@@ -8,11 +8,12 @@ from typing import Any, get_args
 
 import msgspec
 import pytest
+from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from gateway.bus.status import BusStatus
 from gateway.errors import ConfigurationError, StoreError
-from gateway.metrics import TOLD, Exporter
+from gateway.metrics import TOLD, Exporter, registry
 from gateway.outbox import Outbox
 from gateway.outbox.stats import Stats
 from gateway.sinks.status import SinkStatus
@@ -54,13 +55,11 @@ def sick() -> dict[str, Any]:
 
 
 def scrape(read: Callable[[], dict[str, Any]] = whole) -> dict[tuple[str, frozenset[str]], float]:
-    """What Prometheus reads off a socket, by name and label values."""
-    exporter = Exporter("127.0.0.1:0", read)
-    try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{exporter.port}/metrics", timeout=10) as answer:
-            text = answer.read().decode()
-    finally:
-        exporter.stop()
+    """What Prometheus reads, by name and label values."""
+    return parsed(generate_latest(registry(read)).decode())
+
+
+def parsed(text: str) -> dict[tuple[str, frozenset[str]], float]:
     families = text_string_to_metric_families(text)
     return {(s.name, frozenset(s.labels.values())): s.value for family in families for s in family.samples}
 
@@ -115,11 +114,14 @@ def test_every_metric_has_its_line() -> None:
     assert written == {one.name + ("_total" if one.kind == "counter" else ""): (one.kind, one.labels) for one in TOLD}
 
 
-def test_an_address_that_cannot_be_had_is_a_sentence() -> None:
-    """Somebody else has the port."""
-    first = Exporter("127.0.0.1:0", dict)
+@pytest.mark.integration
+def test_it_answers_on_its_address_and_says_when_it_cannot_have_it() -> None:
+    """The same over HTTP; somebody else who has the port is a sentence."""
+    first = Exporter("127.0.0.1:0", whole)
     try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{first.port}/metrics", timeout=10) as answer:
+            assert parsed(answer.read().decode()) == scrape()
         with pytest.raises(ConfigurationError, match="cannot be used"):
-            Exporter(f"127.0.0.1:{first.port}", dict)
+            Exporter(f"127.0.0.1:{first.port}", whole)
     finally:
         first.stop()
