@@ -99,7 +99,7 @@ class Ground:
         try:
             connection.execute("BEGIN IMMEDIATE")
             self._waiting.write(connection, self._boot, with_readings)
-            for lane in lanes:
+            for lane in lanes if any(written.values()) else ():
                 connection.executemany(
                     "UPDATE message SET delivered = 1 WHERE uplink = ? AND seq = ?",
                     [(lane.id, seq) for seq in written[lane.id]],

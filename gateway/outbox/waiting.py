@@ -47,7 +47,7 @@ class Waiting:
             self._seal()
 
     def _seal(self) -> None:
-        self._groups.append(blocks.packed(self._open))
+        self._groups.append(blocks.packed(self._open, quickly=True))
         self._open.clear()
 
     def _drop(self, gone: Packed) -> None:
@@ -101,6 +101,8 @@ class Waiting:
                 _open_or_clear(connection, event, key)
 
     def _write_readings(self, connection: sqlite3.Connection, boot: int) -> None:
+        if not self.count and not self._dropped:
+            return
         if self._open:
             self._seal()
         number = readings.next_number(connection)
