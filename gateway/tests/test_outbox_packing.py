@@ -17,7 +17,7 @@ from gateway.tests.outbox_samples import RELEASED, Route, event, opened, reading
 from gateway.uplink import native
 
 _BLOCK = -(-READINGS_A_BLOCK // 40) * 40  # whole groups of 40
-_FULL = 300_000  # bytes: what waits for packing, a block or two, and thinned ones
+_FULL = 240_000  # bytes: what waits for packing, a block or two, and thinned ones
 _ROUTE = Route(acks=True, max_delay=0)
 
 
