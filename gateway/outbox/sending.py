@@ -65,7 +65,7 @@ class Sending(Notebook):
             self._ready()
             lane = self._lanes[uplink]
             # A transaction, because a row that turns out unreadable is set aside.
-            with self._transaction() as connection:
+            with self._transaction(with_marks=False) as connection:
                 found = lane.rebuild(connection, self.epoch, seq)
                 voided = found is None and seq in lane.undelivered
                 if voided:

@@ -133,7 +133,8 @@ class Delivery:
     def idle(self) -> bool:
         """Nothing is on its way and nothing is about to be: a good moment to stop."""
         saying = self._words or self._sayings
-        busy = saying or self._flight or self._flight.again or self._store.due_in(self._name) is not None
+        sending = self._flight or self._flight.again or self._sender.ready
+        busy = saying or sending or self._store.due_in(self._name) is not None
         return self._link is None or not busy
 
     def goodbye(self) -> int | None:
