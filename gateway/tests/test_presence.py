@@ -7,8 +7,10 @@ from gateway.config import load
 from gateway.errors import StoreError
 from gateway.presence import Presence
 from gateway.records import OpenEvent
+from gateway.tests.fake_clock import FakeClock
 from gateway.tests.present_samples import NOW, event
-from gateway.uplink.present import NoDevices, Standing
+from gateway.tests.present_samples import Now as Samples
+from gateway.uplink.present import Glance, NoDevices, Standing
 
 
 class Kept:
@@ -42,7 +44,7 @@ def status() -> BusStatus:
 
 
 def test_it_is_what_the_buses_and_the_outbox_say(tmp_path: Path) -> None:
-    """Devices with their profiles from the configuration, their standing from the bus, events and notes from the outbox."""
+    """Devices with their profiles from the configuration, standing from the bus, events and notes from the outbox."""
     file = tmp_path / "gewu.toml"
     file.write_text(
         '[gateway]\nid = "g"\nsite = "s"\n[[bus]]\nport = "/dev/a"\n[[bus.device]]\nid = "b1"\n'
@@ -58,6 +60,21 @@ def test_it_is_what_the_buses_and_the_outbox_say(tmp_path: Path) -> None:
     assert [one.kind for one in present.open_events()] == ["device.lost"]
     kept.sick = True
     assert [one.kind for one in present.open_events()] == ["device.lost"]
+
+
+def test_a_look_serves_for_a_second() -> None:
+    """A message has many devices, and each look asks every bus and the outbox; what must be fresh is."""
+    clock, now = FakeClock(NOW), Samples()
+    glance = Glance(now, clock)
+    first = glance.now()
+    now.stands = {"b0101": Standing(False)}
+    now.events = [event("trip.overcurrent"), event("alarm.arc"), event("gateway.disk", device=None)]
+    assert glance.now() is first
+    assert glance.now(fresh=True).of("b0101").online is False
+    assert glance.now().raised == {"b0101": {"trip.overcurrent", "alarm.arc"}, None: {"gateway.disk"}}
+    now.stands = {}
+    clock.now += 1
+    assert glance.now().of("b0101") == Standing(online=False)
 
 
 def test_a_gateway_without_devices_still_keeps_notes() -> None:

@@ -16,7 +16,7 @@ from gateway.clock import Clock
 from gateway.records import Event, Gap, Message, Reading
 from gateway.uplink.format import Heard, Hold, Leave, Publication, ReplayAsked, Say
 from gateway.uplink.link import Arrived
-from gateway.uplink.present import Present, Standing
+from gateway.uplink.present import Glance, Now, Present, Standing
 from gateway.uplink.settings import UplinkSettings
 from gateway.uplink.sparkplug_metrics import DEATHS, Table, event_properties, event_text, gap_text
 from gateway.uplink.sparkplug_payload import BOOLEAN, DOUBLE, INT64, STRING, Metric, decode, encode, message_class
@@ -58,6 +58,7 @@ class SparkplugFormat:
         self._settings = settings
         self._clock = clock
         self._present = present
+        self._glance = Glance(present, clock)
         self._version = version
         self._late_ms = int((settings.max_delay + LATE_S) * 1000)
         self._aliases = count(1)
@@ -119,7 +120,7 @@ class SparkplugFormat:
         heard: list[Heard] = self._repeated(now)
         if now >= self._look_at and now >= self._backfilled_at + _LOOK_S:
             self._look_at = now + _LOOK_S
-            heard += [Say(publication) for publication in self._deaths_of(self._born)]
+            heard += [Say(publication) for publication in self._deaths_of(self._born, self._glance.now(fresh=True))]
         return heard
 
     def health(self, state: dict[str, Any]) -> Publication | None:
@@ -156,14 +157,14 @@ class SparkplugFormat:
         table = self._table(device)
         grown = [table.grow(reading.values) for reading in readings]
         if any(grown) or device not in self._born:
-            yield self._birth(device)
+            yield self._birth(device, self._glance.now())
         late = [again or self._late(reading.at) for reading in readings]
         metrics = [m for reading, old in zip(readings, late, strict=True) for m in table.data(reading, old)]
         yield self._data(device, metrics)
         if all(late):
             self._backfilled_at = self._clock.monotonic()  # its death, where it is due, waits for the last of them
         else:
-            yield from self._deaths_of({device})
+            yield from self._deaths_of({device}, self._glance.now())
 
     def _event(self, event: Event, again: bool) -> Iterator[Publication]:
         at = event.raised if event.cleared is None else event.cleared
@@ -171,13 +172,14 @@ class SparkplugFormat:
         if event.kind in DEATHS or event.device not in self._known:
             yield self._data(None, [self._node.datum("Event", event_text(event), at, old)])
             if event.device in self._known:
-                yield from self._deaths_of({event.device} & self._born)
-                if event.device not in self._born and self._standing(event.device).online:
-                    yield self._birth(event.device)
+                now = self._glance.now(fresh=True)
+                yield from self._deaths_of({event.device}, now)
+                if event.device not in self._born and now.of(event.device).online:
+                    yield self._birth(event.device, now)
             return
         name, table = f"Events/{event.kind}", self._table(event.device)
         if table.grow({name: True}) or event.device not in self._born:
-            yield self._birth(event.device)
+            yield self._birth(event.device, self._glance.now())
         metric = table.datum(name, event.cleared is None, at, old, properties=event_properties(event))
         yield self._data(event.device, [metric])
 
@@ -206,7 +208,7 @@ class SparkplugFormat:
     def _hear_host(self, payload: bytes) -> Sequence[Heard]:
         try:
             state = msgspec.json.decode(payload, type=HostState)
-        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             raise ValueError(f"it is no state of a host: {error}") from error
         if state.timestamp < self._host_at:
             return []  # the will of a session that has an heir
@@ -230,12 +232,9 @@ class SparkplugFormat:
             self._tables[device] = Table.of(self._known.get(device), lambda: next(self._aliases))
         return self._tables[device]
 
-    def _standing(self, device: str) -> Standing:
-        return self._present.standing().get(device, Standing(online=False))
-
     def _births(self) -> Iterator[Publication]:
         """The node, then every device that is there. Begins the sequence anew."""
-        now = self._clock.wall_ms()
+        now, present = self._clock.wall_ms(), self._glance.now(fresh=True)
         self._alive, self._seq = True, 0
         node = [
             Metric("bdSeq", None, INT64, self._bd_seq, now),
@@ -245,25 +244,18 @@ class SparkplugFormat:
         ]
         yield self._publication("NBIRTH", None, [*node, *self._node.birth(now, Standing(), ())])
         self._born.clear()
-        standing = self._present.standing()
         for device in self._present.devices:
-            if standing.get(device.id, Standing()).online:
-                yield self._birth(device.id)
+            if present.of(device.id).online:
+                yield self._birth(device.id, present)
 
-    def _birth(self, device: str) -> Publication:
+    def _birth(self, device: str, now: Now) -> Publication:
         self._born.add(device)
-        raised = [event.kind for event in self._present.open_events() if event.device == device]
-        metrics = self._table(device).birth(self._clock.wall_ms(), self._standing(device), raised)
+        metrics = self._table(device).birth(self._clock.wall_ms(), now.of(device), now.raised.get(device, ()))
         return self._publication("DBIRTH", device, metrics)
 
-    def _deaths_of(self, devices: set[str]) -> list[Publication]:
+    def _deaths_of(self, devices: set[str], now: Now) -> list[Publication]:
         """The deaths of those of `devices` that are born and not there."""
-        if not devices:
-            return []
-        standing = self._present.standing()
-        gone = [
-            one for one in sorted(devices & self._born) if standing.get(one, Standing(online=False)).online is False
-        ]
+        gone = [one for one in sorted(devices & self._born) if now.of(one).online is False]
         self._born.difference_update(gone)
         return [self._publication("DDEATH", device, []) for device in gone]
 
