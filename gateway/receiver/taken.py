@@ -17,6 +17,7 @@ from gateway.uplink.native import Numbered, Readings, WireCase, WireCorrection, 
 NUMBERED = ("readings", "events", "cases", "gaps", "corrections")
 _MOST = 2**53
 _MOST_NAME = 127
+_MOST_DEPTH = 32
 _NAME = re.compile(r"[^\x00-\x1f]{1,127}")
 
 
@@ -110,11 +111,18 @@ def _names(message: Numbered) -> Iterator[tuple[str, str]]:
             yield "place", message.place[:_MOST_NAME] or "-"
         case WireCase():
             yield "id", message.id
+            if _deeper(message.case, _MOST_DEPTH) or _deeper(message.transition, _MOST_DEPTH):
+                raise ValueError(f"its case is nested more than {_MOST_DEPTH} levels deep")
         case WireGap():
             yield "stream", message.stream
             yield "reason", message.reason[:_MOST_NAME] or "-"
         case WireCorrection():
             yield "boot", message.boot
+
+
+def _deeper(value: Any, levels: int) -> bool:
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return levels == 0 or any(_deeper(one, levels - 1) for one in inner if isinstance(one, dict | list))
 
 
 def _times(message: Numbered) -> Iterator[int]:

@@ -241,7 +241,7 @@ def parse(kind: str, payload: bytes) -> Numbered:
         return _readings(compact.decode(payload))
     try:
         return msgspec.json.decode(payload, type=_NUMBERED[kind])
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise ValueError(f"this is no message of the kind {kind}: {error}") from error
 
 
@@ -263,7 +263,7 @@ def _control(payload: bytes, kind: type[T]) -> T:
         raise ValueError(f"{len(payload)} bytes are too many for a request")
     try:
         return msgspec.json.decode(payload, type=kind)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise ValueError(str(error)) from error
 
 
@@ -289,7 +289,7 @@ def recognise(payload: bytes) -> tuple[str, dict[str, Any]]:
         return "readings", msgspec.to_builtins(parse("readings", payload))
     try:
         content = _json.decode(payload)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise ValueError(
             f"these {len(payload)} bytes are neither JSON nor another form of this version: {error}"
         ) from error

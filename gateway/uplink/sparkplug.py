@@ -5,29 +5,26 @@ the specification wants; so what was sent shortly before the link, or the primar
 and told as historical. Nothing that comes over Sparkplug moves a breaker: it carries no signature.
 """
 
-from collections import deque
 from collections.abc import Iterator, Sequence
 from itertools import count
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 
 from gateway.clock import Clock
 from gateway.records import Event, Gap, Message, Reading
-from gateway.uplink.format import Heard, Hold, Leave, Publication, ReplayAsked, Say
+from gateway.uplink.format import Heard, Hold, Leave, Publication, Say
 from gateway.uplink.link import Arrived
 from gateway.uplink.present import Glance, Now, Present, Standing
 from gateway.uplink.settings import UplinkSettings
 from gateway.uplink.sparkplug_metrics import DEATHS, Table, event_properties, event_text, gap_text
 from gateway.uplink.sparkplug_payload import BOOLEAN, DOUBLE, INT64, STRING, Metric, decode, encode, message_class
+from gateway.uplink.sparkplug_repeats import Repeats
 
 REBIRTH = "Node Control/Rebirth"
-# A host with a keep-alive of 60 s is declared dead 90 s after it fell silent; our own link, after 30 s.
-REPEAT_S = 90.0
 # What reaches the host later than this beyond max_delay is history, not the present.
 LATE_S = 10.0
 _LOOK_S = 5.0
-_REPEAT_PART = 400
 _REBIRTH_EVERY_S = 1.0
 _HEALTH = (
     ("Health/Disk Free", ("disk", "free"), INT64), ("Health/Memory", ("memory", "rss_mb"), DOUBLE),
@@ -42,12 +39,6 @@ class HostState(msgspec.Struct, frozen=True):
 
     online: bool
     timestamp: int
-
-
-class _Sent(NamedTuple):
-    when: float
-    epoch: str
-    seq: int
 
 
 class SparkplugFormat:
@@ -71,11 +62,7 @@ class SparkplugFormat:
         self._bd_seq = 0
         self._host_at = -1
         self._hold_due = False
-        self._sent: deque[_Sent] = deque()
-        self._live_at = -1e9
-        self._repeat: deque[ReplayAsked] = deque()
-        self._asked: set[int] = set()
-        self._asked_at = 0.0
+        self._repeats = Repeats()
         self._look_at = 0.0
         self._backfilled_at = -1e9
         self._rebirth_at = -1e9
@@ -98,7 +85,7 @@ class SparkplugFormat:
 
     def opening(self) -> Sequence[Publication]:
         """The births, unless a primary host has to be there first."""
-        self._plan_repeat()
+        self._repeats.begin()
         self._alive, self._hold_due = False, self._settings.primary_host is not None
         return [] if self._hold_due else list(self._births())
 
@@ -116,8 +103,9 @@ class SparkplugFormat:
             return [Hold(True)]
         if not self._alive:
             return []
-        now = self._live_at = self._clock.monotonic()
-        heard: list[Heard] = self._repeated(now)
+        now = self._clock.monotonic()
+        self._repeats.alive(now)
+        heard: list[Heard] = [*self._repeats.due(now)]
         if now >= self._look_at and now >= self._backfilled_at + _LOOK_S:
             self._look_at = now + _LOOK_S
             heard += [Say(publication) for publication in self._deaths_of(self._born, self._glance.now(fresh=True))]
@@ -134,7 +122,7 @@ class SparkplugFormat:
 
     def encode(self, message: Message, again: bool) -> Sequence[Publication]:
         """Births where they are missing, then one DDATA for each device of the message."""
-        self._remember(message)
+        self._repeats.sent(message.epoch, message.seq, self._clock.monotonic())
         head = message.records[0]
         if isinstance(head, Event):
             return list(self._event(head, again))
@@ -275,32 +263,6 @@ class SparkplugFormat:
     def _topic(self, kind: str, device: str | None) -> str:
         tail = [] if device is None else [device]
         return "/".join(["spBv1.0", self._settings.site, kind, self._settings.gateway, *tail])
-
-    def _remember(self, message: Message) -> None:
-        now = self._clock.monotonic()
-        self._asked.discard(message.seq)
-        self._sent.append(_Sent(now, message.epoch, message.seq))
-        while self._sent[0].when < now - 2 * REPEAT_S:
-            self._sent.popleft()
-
-    def _plan_repeat(self) -> None:
-        """What was sent shortly before the connection, or its host, was seen alive for the last time goes again."""
-        seqs = sorted({sent.seq for sent in self._sent if sent.when >= self._live_at - REPEAT_S})
-        epoch = self._sent[-1].epoch if self._sent else ""
-        self._sent.clear()
-        self._asked.clear()
-        self._repeat.extend(
-            ReplayAsked(epoch, part[0], part[-1])
-            for part in (seqs[i : i + _REPEAT_PART] for i in range(0, len(seqs), _REPEAT_PART))
-        )
-
-    def _repeated(self, now: float) -> list[Heard]:
-        """The next part of it, when most of the part before has gone (or is no longer kept)."""
-        if not self._repeat or (len(self._asked) > _REPEAT_PART // 4 and now < self._asked_at + _LOOK_S):
-            return []
-        part = self._repeat.popleft()
-        self._asked, self._asked_at = set(range(part.first, part.last + 1)), now
-        return [part]
 
 
 def _at(state: dict[str, Any], path: tuple[str, ...]) -> Any:
