@@ -5,12 +5,13 @@ Each step is short, and what takes long is done without the lock.
 
 from collections.abc import Callable
 
+from gateway import points
 from gateway.outbox import blocks, compaction, quota
 from gateway.outbox.forgetting import forget_records
 from gateway.outbox.lane import Pruned
 from gateway.outbox.sending import Sending
 
-_PRUNE_EVERY_S = 10.0
+_PRUNE_EVERY_S = 30.0  # each is a commit
 _RESERVE_EVERY_S = 30.0
 
 # Frees about so many bytes, of what is worth less than readings, and returns how many it was.
@@ -43,6 +44,7 @@ class Upkeep(Sending):
                 if step is not None:
                     steps[lane.id] = step
             more = forget_records(connection, lanes, steps)
+            points.reach("prune")
         for lane in lanes:
             if lane.id in steps:
                 lane.pruned(steps[lane.id])

@@ -13,10 +13,14 @@ import pytest
 from gateway.clock import SystemClock
 from gateway.outbox import Outbox
 from hil_tests.bench.faults import killed
+from hil_tests.brokers import Mosquitto
 from hil_tests.faults import damage, power_cuts
+from hil_tests.faults.kills import story
 from hil_tests.faults.ledger import Ledger
+from hil_tests.faults.nursery import Nursery
 from hil_tests.faults.samples import Route, event, reading
 from hil_tests.faults.supervisor import Supervisor, gateway
+from hil_tests.faults.witness import Witness
 
 pytestmark = pytest.mark.integration
 
@@ -27,6 +31,13 @@ def test_kills_at_named_points_lose_nothing(tmp_path: Path) -> None:
     assert ledger.clean(), ledger
     assert ledger.runs == 24
     assert ledger.accepted > 300
+
+
+def test_kills_in_a_full_store_lose_nothing_untold(tmp_path: Path) -> None:
+    """A1 with B5: killed while it packs, thins and forgets; what came and what was announced are all there was."""
+    with Mosquitto() as broker, Witness(broker.port) as witness, Nursery(tmp_path / "log") as nursery:
+        ledger = story(nursery, witness, broker.url, tmp_path / "kills", seed=5, kills=4, squeezed=True)
+    assert ledger.clean(), ledger
 
 
 @pytest.mark.parametrize("seed", [1, 2])
