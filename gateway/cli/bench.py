@@ -89,6 +89,18 @@ def store(
     _show(measurement.measure(folder, seconds, say), json_output)
 
 
+@app.command()
+def uplink(
+    days: Annotated[float, typer.Option(min=0.1, max=30.0, help="Days of backlog beside live readings.")] = 1.0,
+    seconds: Annotated[float, typer.Option(min=5.0, help="How long each timed figure is watched.")] = 20.0,
+    json_output: JsonFlag = False,
+) -> None:
+    """The uplink against mosquitto: draining, bytes on the wire, latency, memory (some minutes)."""
+    from hil_tests.bench import uplink as measurement
+
+    _show(measurement.measure(measurement.Plan(days, seconds), say), json_output)
+
+
 def _show(report: Any, json_output: bool) -> None:
     """The report (`name`, `rows`, `machine`) as JSON or as a table."""
     document = msgspec.to_builtins(report)
