@@ -77,7 +77,7 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
 
     `records` are readings of one boot with the numbers `first`, `first + 1`, ...; or one event, or one gap.
     `sent` is the wall clock in Unix milliseconds when the message was first composed. With a filter the numbers
-    of the readings may jump, and `last` is that of the last one looked at; 0 without a filter.
+    of the records may jump, and `last` is that of the last one looked at; 0 without a filter.
     """
 
     epoch: str

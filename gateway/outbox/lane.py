@@ -122,7 +122,8 @@ class Lane:
 
         def number(span: Span, boot: str, records: tuple[Event] | tuple[Gap]) -> None:
             seq = self.next_seq + len(made)
-            message = Message(epoch=epoch, seq=seq, sent=sent, boot=boot, first=span.first, records=records)
+            last = span.last if self.filter is not None and span.stream == EVENTS else 0
+            message = Message(epoch=epoch, seq=seq, sent=sent, boot=boot, first=span.first, records=records, last=last)
             made.append((message, span))
 
         events, cursor[EVENTS] = composing.take_events(connection, self.filter, cursor[EVENTS], room)
@@ -240,7 +241,8 @@ class Lane:
             if not events or events[0][0] != first:
                 return None
             boot, records = events[0][1], (events[0][2],)
-        return Message(epoch=epoch, seq=seq, sent=sent, boot=boot, first=first, records=records)
+        looked = last if spec is not None and stream == EVENTS else 0
+        return Message(epoch=epoch, seq=seq, sent=sent, boot=boot, first=first, records=records, last=looked)
 
     def void(self, connection: sqlite3.Connection, seq: int, now_ms: int, reason: str = "no longer readable") -> None:
         """A message that nobody will get is given up: its number and its records are announced as gaps."""

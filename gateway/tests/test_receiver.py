@@ -4,14 +4,17 @@ import json
 import queue
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from gateway.errors import ConfigurationError
+from gateway.filters import Filter
 from gateway.receiver.files import Files
 from gateway.receiver.receiver import Receiver
 from gateway.receiver.subscriber import Delivery
 from gateway.records import Gap, Message
-from gateway.tests.outbox_samples import event, reading
+from gateway.tests.fake_clock import FakeClock
+from gateway.tests.outbox_samples import Route, event, opened, reading
 from gateway.uplink import native
 
 
@@ -159,3 +162,24 @@ def test_one_receiver_a_folder(folder: Path) -> None:
     with pytest.raises(ConfigurationError, match="Another receiver"):
         Files(folder)
     bench.close()
+
+
+def test_events_behind_a_filter_are_complete_by_their_messages(tmp_path: Path) -> None:
+    """What the filter keeps back leaves numbers out and nothing missing; sent again it is the same."""
+    route = Route(max_delay=0, filter=Filter(kinds=("events",), grades=(1,)))
+    outbox = opened(tmp_path / "data", FakeClock(), route)
+    for number in range(6):
+        graded = msgspec.structs.replace(event(f"e{number}"), grade=1 + number % 2)
+        outbox.accept_event(graded, "k")
+    messages = outbox.next_messages("county", 10, 10)
+    bench = _Bench(tmp_path / "received")
+    for message in messages:
+        bench.arrive(message)
+    bench.later(1)
+    report = bench.receiver.report()
+    assert (report["delivered"], report["lost"], report["rejected"]) == (3, 0, 0)
+    assert [message.first for message in messages] == [1, 3, 5]
+    again = [outbox.message("county", message.seq) for message in messages]
+    assert [native.encode(message) for message in again if message] == [native.encode(message) for message in messages]
+    bench.close()
+    outbox.close()

@@ -207,6 +207,7 @@ def _event(message: Message, event: Event) -> WireEvent:
         raised=rfc3339(event.raised),
         cleared=None if event.cleared is None else rfc3339(event.cleared),
         values=event.values,
+        filtered=True if message.last else msgspec.UNSET,
     )
 
 
