@@ -24,6 +24,8 @@ from gateway.outbox.waiting import Waiting
 # Confirmations wait for a commit that writes their page anyway, that of the next message; but no longer than this.
 _MOST_MARKS = 8
 _MARKS_WAIT_S = 5.0
+# Commits that follow one another faster than this are made with little work, the others with few bytes.
+_OFTEN_S = 0.5
 
 
 class Ground:
@@ -44,7 +46,7 @@ class Ground:
         self._failed_by: sqlite3.Error | None = None
         self._reserve = Reserve(folder, keep.max_bytes)
         self._boot = 0
-        self._marked_at = clock.monotonic()
+        self._marked_at = self._committed_at = clock.monotonic()
         self.counts = dict.fromkeys(
             ("commits", "commit_failures", "reserve_released", "blocks_packed", "readings_thinned", "readings_dropped"),
             0,
@@ -98,7 +100,8 @@ class Ground:
         written = {lane.id: set(lane.marks) if with_marks else set() for lane in lanes}
         try:
             connection.execute("BEGIN IMMEDIATE")
-            self._waiting.write(connection, self._boot, with_readings)
+            quickly = self._clock.monotonic() - self._committed_at < _OFTEN_S
+            self._waiting.write(connection, self._boot, with_readings=with_readings, quickly=quickly)
             for lane in lanes if any(written.values()) else ():
                 connection.executemany(
                     "UPDATE message SET delivered = 1 WHERE uplink = ? AND seq = ?",
@@ -116,6 +119,7 @@ class Ground:
             raise
         points.reach("commit.after")
         self.counts["commits"] += 1
+        self._committed_at = self._clock.monotonic()
         self._waiting.committed(with_readings)
         for lane in lanes:
             lane.marks -= written[lane.id]

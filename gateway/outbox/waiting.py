@@ -44,10 +44,10 @@ class Waiting:
         self._open.append(rows.clean(reading))
         self.count += 1
         if len(self._open) == MOST_IN_GROUP:
-            self._seal()
+            self._seal(quickly=True)
 
-    def _seal(self) -> None:
-        self._groups.append(blocks.packed(self._open, quickly=True))
+    def _seal(self, quickly: bool) -> None:
+        self._groups.append(blocks.packed(self._open, quickly))
         self._open.clear()
 
     def _drop(self, gone: Packed) -> None:
@@ -89,22 +89,27 @@ class Waiting:
         )
         return found.fetchone() is not None
 
-    def write(self, connection: sqlite3.Connection, boot: int, with_readings: bool = True) -> None:
-        """Number and insert everything (or the events alone); `committed` follows when the transaction is."""
+    def write(
+        self, connection: sqlite3.Connection, boot: int, *, with_readings: bool = True, quickly: bool = True
+    ) -> None:
+        """Number and insert everything (or the events alone); `committed` follows when the transaction is.
+
+        `quickly` spares the processor, else the disk is spared.
+        """
         self._written = None
         if with_readings:
-            self._write_readings(connection, boot)
+            self._write_readings(connection, boot, quickly)
         if self.events:
             start = rows.next_number(connection, EVENTS)
             rows.insert(connection, (rows.as_row(start + i, boot, e) for i, (e, _) in enumerate(self.events)))
             for event, key in self.events:
                 _open_or_clear(connection, event, key)
 
-    def _write_readings(self, connection: sqlite3.Connection, boot: int) -> None:
+    def _write_readings(self, connection: sqlite3.Connection, boot: int, quickly: bool) -> None:
         if not self.count and not self._dropped:
             return
         if self._open:
-            self._seal()
+            self._seal(quickly)
         number = readings.next_number(connection)
         if self._dropped:
             last = number + self._dropped.last

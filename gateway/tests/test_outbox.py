@@ -120,7 +120,7 @@ def test_acknowledged_records_leave(tmp_path: Path) -> None:
     assert outbox.acknowledge("county", outbox.epoch, len(sent) + 1) is None
     assert outbox.acknowledge("county", outbox.epoch, 2) == 2
     assert outbox.stats().queued == 600 - 512
-    clock.now += 11
+    clock.now += 31
     outbox.flush()
     assert outbox.message("county", 2) is None
     assert outbox.message("county", 3) == sent[2]
@@ -296,7 +296,7 @@ def test_several_uplinks_have_their_own_numbers(tmp_path: Path) -> None:
     outbox.acknowledge("a", outbox.epoch, 2)
     outbox.acknowledge("b", outbox.epoch, 1)
     assert outbox.stats().delivered == 256
-    clock.now += 11
+    clock.now += 31
     outbox.flush()
     outbox.close()
     again = opened(tmp_path, FakeClock(), *both, Route("c", acks=True, max_delay=0))
