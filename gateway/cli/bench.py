@@ -2,6 +2,7 @@
 
 import logging
 import math
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -65,6 +66,10 @@ def faults(
     json_output: JsonFlag = False,
 ) -> None:
     """Kills, power cuts, sick disks and sick networks: what was lost (nothing), by fault."""
+    if find_spec("apsw") is None:
+        raise ConfigurationError(
+            "`gewu bench faults` breaks disks with apsw, which is not installed: pip install apsw."
+        )
     from hil_tests.bench import faults as measurement
 
     # Every fault is one that the gateway complains of.
