@@ -93,7 +93,7 @@ class Delivery:
             self._upkeep.look(self._link)
             return self._step(self._clock.monotonic())
         except TryAgain as error:
-            self._lose(str(error))
+            self._break_off(str(error))
             return self._until_retry()
         except StoreError as error:
             self._complain(str(error))
@@ -209,6 +209,14 @@ class Delivery:
         self._patience.begin(now)
         self._stall.begin(now)
         return link
+
+    def _break_off(self, why: str) -> None:
+        """Something failed on the link: take in what it still has to say, which may explain it, and lose it."""
+        try:
+            if self._link is None or self._hear(self._link):
+                self._lose(why)
+        except (TryAgain, StoreError) as error:
+            self._lose(str(error))
 
     def _lose(self, why: str) -> None:
         if self._link is not None:
