@@ -17,6 +17,7 @@ from gateway.clock import SystemClock
 from gateway.config.routes import Route
 from gateway.outbox import Outbox
 from gateway.records import Event, Reading, Value
+from gateway.tests.killing import killed_and_drained
 from gateway.tests.mqtt_listener import Listener, Message
 from gateway.tests.present_samples import Now
 from gateway.uplink import Uplink
@@ -164,6 +165,16 @@ def test_nothing_is_told_while_the_primary_host_is_away(broker: Mosquitto, tmp_p
         finally:
             gateway.close()
             host.publish("spBv1.0/STATE/scada", b"", retain=True)
+
+
+def test_kills_cost_sparkplug_nothing(broker: Mosquitto, tmp_path: Path) -> None:
+    """Eight SIGKILLs of a gateway that nobody confirms anything to: the host has every accepted value."""
+    with Listener(broker.port, "spBv1.0/s/+/mortal/#") as ear:
+        accepted = killed_and_drained(tmp_path, broker.url)
+        ear.until(lambda: len(set(Host(ear.heard).of("number"))) >= accepted, "every value")
+        host = Host(ear.heard)
+        assert set(host.of("number")) == set(range(accepted))
+        assert len(host.sessions) == len(set(host.sessions)), "each has a bdSeq of its own"
 
 
 _PEER = """

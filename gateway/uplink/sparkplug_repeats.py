@@ -1,7 +1,8 @@
 """What QoS 0 may have lost, asked for again: the messages sent shortly before a session's end. Pure.
 
 Nobody confirms a Sparkplug message. What left in the seconds before a connection, or its primary host, was last known
-to be alive is therefore sent once more in the next session.
+to be alive is therefore sent once more in the next session; after a start, when nobody knows those seconds any more,
+a fixed number of messages.
 """
 
 from collections import deque
@@ -11,6 +12,8 @@ from gateway.uplink.format import ReplayAsked
 
 # A host with a keep-alive of 60 s is declared dead 90 s after it fell silent; our own link sooner.
 REPEAT_S = 90.0
+# Two minutes of readings at a max_delay of 2 s.
+AT_START = 64
 _PART = 400
 _PATIENCE_S = 5.0
 
@@ -26,13 +29,17 @@ class Repeats:
 
     def __init__(self) -> None:
         self._sent: deque[_Sent] = deque()
+        self._started = False
         self._alive_at = -1e9
         self._parts: deque[ReplayAsked] = deque()
         self._asked: set[int] = set()
         self._asked_at = 0.0
 
     def sent(self, epoch: str, seq: int, now: float) -> None:
-        """A message leaves."""
+        """A message leaves; the first one after a start tells which came before it."""
+        if not self._started and seq > 1:
+            self._parts.append(ReplayAsked(epoch, max(1, seq - AT_START), seq - 1))
+        self._started = True
         self._asked.discard(seq)
         self._sent.append(_Sent(now, epoch, seq))
         while self._sent[0].when < now - 2 * REPEAT_S:
