@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from gateway.errors import StoreError
-from gateway.outbox import Outbox
-from gateway.outbox.database import connect
+from gateway.outbox import Outbox, database
+from gateway.outbox.database import connect, open_for_reading
 from gateway.outbox.route import Keeping
 from gateway.records import Event, Gap, Reading
 from gateway.tests.fake_clock import FakeClock
@@ -306,3 +306,28 @@ def test_several_uplinks_have_their_own_numbers(tmp_path: Path) -> None:
     again.close()
     without = opened(tmp_path, FakeClock(), both[1])
     assert without.undelivered("b") == [2]
+
+
+def test_looking_into_an_outbox_on_a_read_only_disk(tmp_path: Path) -> None:
+    """Whoever cannot write there still sees everything, also what only the write-ahead log holds yet."""
+    folder = tmp_path / "disk"
+    outbox = opened(folder, FakeClock())
+    _fill(outbox, 20)
+    outbox.accept_event(event(), "k")
+    tried: list[Path] = []
+
+    def refuse(path: Path) -> sqlite3.Connection:
+        tried.append(path)
+        if path.parent == folder:
+            error = sqlite3.OperationalError("unable to open database file")
+            error.sqlite_errorcode = sqlite3.SQLITE_CANTOPEN
+            raise error
+        return database.reading(path)
+
+    found = open_for_reading(folder, refuse)
+    assert found is not None
+    assert found.execute("SELECT max(last) FROM block").fetchone() == (20,)
+    assert found.execute("SELECT count(*) FROM record").fetchone() == (1,)
+    found.close()
+    assert not tried[-1].parent.exists()
+    outbox.close()
