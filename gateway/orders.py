@@ -81,7 +81,8 @@ def _devices(config: Config, buses: Sequence[Serves], keys: Mapping[str, bytes])
     for table in config.bus:
         for device in table.device:
             bus = by_name[table.name]
-            yield device.id, Reach(bus, device, keys.get(device.id), _latest(bus, device.id))
+            deaf = table.protocol == "jsonl"
+            yield device.id, Reach(bus, device, keys.get(device.id), _latest(bus, device.id), deaf)
 
 
 def _latest(bus: Serves, device: str) -> Callable[[], Mapping[str, Value]]:

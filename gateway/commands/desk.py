@@ -30,6 +30,7 @@ _IDLE_S = 0.5
 _LOOK_BACK_EVERY_S = 2.0
 _FORGET_EVERY_S = 3600.0
 _DRY = "dry run: every check passed, and nothing was done, for the gateway is not armed on site"
+_UNSETTLED = "it is not known yet what became of the command before it"
 
 Publish = Callable[[str, bytes], None]
 """Sends a reply: the topic's rest, such as "replies/ID", and the payload."""
@@ -204,29 +205,36 @@ class Desk:
         """The same command once more: the same answer."""
         id = command.envelope.id.lower()
         if kept.digest != command.digest:
-            self._answer(publish, self._reply(id, "refused", "another command had this id"))
+            self._answer(publish, self._reply(command.envelope.id, "refused", "another command had this id"))
         elif kept.reply is not None:
             self._answer(publish, kept.reply)
-        elif id not in self._waiting:
+        elif not self._asks_for_what_is_under_way(command, publish) and id not in self._waiting:
             why = "the gateway stopped before anybody confirmed it on site; send a new one"
             self._finish(command, "failed", why, publish)
 
     def _new(self, command: Command, publish: Publish) -> None:
         envelope = command.envelope
-        if self._carrier.unsettled(envelope.device):
-            left = self._book.under_way(envelope.device)
-            if left is not None and left.digest == command.digest:
-                self._asked[left.id] = publish  # answered when it is known what became of it
-                return
+        if self._asks_for_what_is_under_way(command, publish):
+            return
         refusal = judge(command, self._issuers, self._situation(command, self._book.counter(envelope.issuer)))
         if refusal is not None:
             self._finish(command, refusal.result, refusal.why, publish)
         elif not self._book.armed():
             self._finish(command, "refused", _DRY, publish)
         elif self._carrier.unsettled(envelope.device):
-            self._finish(command, "failed", "it is not known yet what became of the command before it", publish)
+            self._finish(command, "failed", _UNSETTLED, publish)
         else:
             self._accept(command, publish)
+
+    def _asks_for_what_is_under_way(self, command: Command, publish: Publish) -> bool:
+        """Whether this very command was interrupted: it is answered when it is known what became of it."""
+        if not self._carrier.unsettled(command.envelope.device):
+            return False
+        left = self._book.under_way(command.envelope.device)
+        if left is None or left.digest != command.digest:
+            return False
+        self._asked[left.id] = publish
+        return True
 
     def _accept(self, command: Command, publish: Publish) -> None:
         if needs_confirmation(command) and len(self._waiting) >= _MOST_WAITING:
@@ -252,9 +260,10 @@ class Desk:
         refusal = judge(command, self._issuers, self._situation(command, command.envelope.counter - 1))
         if refusal is not None:
             self._finish(command, refusal.result, refusal.why, waiting.publish)
+        elif not self._book.armed():
+            self._finish(command, "refused", _DRY, waiting.publish)
         elif self._carrier.unsettled(command.envelope.device):
-            why = "it is not known yet what became of the command before it"
-            self._finish(command, "failed", why, waiting.publish)
+            self._finish(command, "failed", _UNSETTLED, waiting.publish)
         else:
             self._carrier.begin(command)
             self._carry_out(command, waiting.publish)
@@ -280,7 +289,7 @@ class Desk:
         self, command: Command, result: str, why: str, publish: Publish, readback: dict[str, Value] | None = None
     ) -> None:
         envelope = command.envelope
-        reply = self._reply(envelope.id.lower(), result, why, readback)
+        reply = self._reply(envelope.id, result, why, readback)
         self._settle(command.digest, reply, _facts(command))
         if result in ("refused", "expired"):
             known = self._carrier.target(envelope.device) is not None
@@ -289,7 +298,7 @@ class Desk:
 
     def _settle(self, digest: str, reply: Reply, facts: dict[str, Any]) -> None:
         self.counts[reply.result] += 1
-        self._book.keep(reply.id, Kept(digest=digest, reply=reply))
+        self._book.keep(reply.id.lower(), Kept(digest=digest, reply=reply))
         about = facts | {"id": reply.id, "why": reply.why, "readback": reply.readback}
         self._book.audit(self._clock.wall_ms(), reply.result, **about)
         _log.info("command %s: %s%s", reply.id, reply.result, f" ({reply.why})" if reply.why else "")
