@@ -44,7 +44,7 @@ class Gateway:
         self.outbox = Outbox(folder, self.clock, [Route(name="u", acks=False, max_delay=0.0)])
         self.now = Now(self.outbox)
         del self.now.devices[devices:]
-        at = self.clock.wall_ms()
+        at = self.at = self.clock.wall_ms()
         self.now.stands = {"b0101": Standing(True, at, {"voltage": 230.0}, {}), "b0102": Standing()}
         self.settings = UplinkSettings(
             name="u", site="s", gateway=name, url=broker.url, format=form, max_delay=0.0, **more
@@ -54,9 +54,8 @@ class Gateway:
         self.uplink.start()
 
     def put(self, **values: Value) -> Reading:
-        reading = Reading(
-            device="b0101", at=self.clock.wall_ms(), mono=self.clock.mono_ms(), clock="trusted", values=values
-        )
+        self.at = max(self.at + 1, self.clock.wall_ms())  # no two of a device in one millisecond
+        reading = Reading(device="b0101", at=self.at, mono=self.clock.mono_ms(), clock="trusted", values=values)
         self.outbox.put_reading(reading)
         self.outbox.flush()
         return reading
