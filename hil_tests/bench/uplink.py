@@ -12,6 +12,7 @@ from hil_tests.bench.row import Report, machine
 
 _JSON_READINGS = 100_000
 _COMPACT_READINGS = 1_000_000
+_LINE_DELAY_S = 0.05  # each way: a mobile network's
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,8 @@ def measure(plan: Plan, say: Callable[[str], None]) -> Report:
     rows = uplink_drain.rows("json", _JSON_READINGS)
     say("The same, compact.")
     rows += uplink_drain.rows("compact", _COMPACT_READINGS)
+    say("The same over a line with a delay, where the window is the bound.")
+    rows += uplink_drain.rows("compact", _COMPACT_READINGS // 2, _LINE_DELAY_S)
     say(f"Counting bytes on the wire for {plan.seconds + 20:g} s.")
     rows += uplink_wire.rows(plan.seconds + 20)
     say(f"Filling {plan.days:g} days of backlog twice, and draining them beside live readings.")

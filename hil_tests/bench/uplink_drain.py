@@ -16,6 +16,7 @@ from hil_tests.bench.row import Row
 from hil_tests.bench.uplink_load import VALUES, fill, past
 from hil_tests.bench.uplink_raw import Bare, one_object_each
 from hil_tests.brokers import Mosquitto
+from hil_tests.faults.network import Proxy
 
 WINDOW = 16
 NAME = "bench"
@@ -45,25 +46,35 @@ class Drained(NamedTuple):
     payloads: list[bytes]
 
 
-def rows(encoding: Encoding, readings: int) -> list[Row]:
-    """Drain `readings` readings, beside both raw ways over the same broker, each measured before and after."""
-    with Mosquitto() as broker, tempfile.TemporaryDirectory(prefix="gewu-bench-") as folder:
+def rows(encoding: Encoding, readings: int, delay: float = 0.0) -> list[Row]:
+    """Drain `readings` readings, beside both raw ways over the same line to the same broker.
+
+    `delay` in seconds is that of the line, each way: with none the processor is the bound, with some the window.
+    """
+    with (
+        Mosquitto() as broker,
+        Proxy("127.0.0.1", broker.port) as proxy,
+        tempfile.TemporaryDirectory(prefix="gewu-bench-") as folder,
+    ):
+        proxy.sickness.delay = delay
+        port = proxy.port if delay else broker.port
         outbox = Outbox(Path(folder), SystemClock(), [route(encoding)])
         try:
             fill(outbox, readings, time.time_ns() // 10**6)
-            plain = [_one_object_each(broker.port)]
-            drained = _drain(outbox, settings(broker.url, encoding))
+            plain = [_one_object_each(port, 1000 if delay else _PLAIN_READINGS)]
+            drained = _drain(outbox, settings(f"mqtt://127.0.0.1:{port}", encoding))
             topic = native.topic("bench", "g1", "readings")
-            with Bare(broker.port, WINDOW) as bare:
-                raw = mean(bare.rate(topic, drained.payloads * 5) for _ in range(3))
-            plain.append(_one_object_each(broker.port))
+            with Bare(port, WINDOW) as bare:
+                raw = mean(bare.rate(topic, drained.payloads * (1 if delay else 5)) for _ in range(3))
+            plain.append(_one_object_each(port, 1000 if delay else _PLAIN_READINGS))
         finally:
             outbox.close()
     rate = drained.messages / drained.seconds
     values = readings * VALUES / drained.seconds
     times = values / mean(plain)
     size = mean(map(len, drained.payloads)) / 1000
-    case = f"draining a backlog, {encoding}, {size:.1f} kB a message"
+    line = f"a line of {2000 * delay:g} ms there and back" if delay else "loopback"
+    case = f"draining a backlog, {encoding}, {size:.1f} kB a message, {line}"
     return [
         Row(case=case, metric="messages_per_s", value=round(rate), unit="1/s", peer=round(raw)),
         Row(case=case, metric="share_of_bare_paho", value=round(rate / raw, 2), unit="", limit=LEAST_SHARE),
@@ -91,10 +102,10 @@ def _sample(outbox: Outbox, chosen: UplinkSettings) -> list[bytes]:
     return [native.encode(message, chosen.encoding == "compact")[1] for message in messages if message is not None]
 
 
-def _one_object_each(port: int) -> float:
+def _one_object_each(port: int, count: int) -> float:
     """Values a second of one object a device and poll."""
     with Bare(port, WINDOW) as bare:
-        readings = list(past(_PLAIN_READINGS, time.time_ns() // 10**6))
+        readings = list(past(count, time.time_ns() // 10**6))
         return bare.rate("v1/gateway/telemetry", one_object_each(readings)) * VALUES
 
 
