@@ -183,3 +183,23 @@ def test_events_behind_a_filter_are_complete_by_their_messages(tmp_path: Path) -
     assert [native.encode(message) for message in again if message] == [native.encode(message) for message in messages]
     bench.close()
     outbox.close()
+
+
+def test_the_compact_form_is_kept_as_what_it_says(folder: Path) -> None:
+    """Readings by column and readings as JSON leave the same line; a damaged one is refused and named."""
+    records = tuple(reading(number) for number in range(1, 20))
+    message = Message(epoch="e", seq=1, sent=0, boot="b", first=1, records=records)
+    kind, small = native.encode(message, small=True)
+    bench = _Bench(folder)
+    bench.line.arrived.put(Delivery("gewu/s/g/readings", small[:-3], 1, 1))
+    bench.line.arrived.put(Delivery("gewu/s/g/readings", small, 1, 2))
+    bench.receiver.step(0)
+    report = bench.receiver.report()
+    assert (kind, report["delivered"], report["lost"], report["rejected"]) == ("readings", 19, 0, 1)
+    bench.close()
+    (line,) = (folder / "readings.jsonl").read_bytes().splitlines()
+    kept = {name: value for name, value in json.loads(line).items() if name not in ("got", "site", "gateway")}
+    assert kept == json.loads(native.encode(message)[1])
+    again = _Bench(folder)
+    assert again.receiver.report()["delivered"] == 19
+    again.close()
