@@ -21,8 +21,9 @@ WINDOW, RESERVED = 6, 2
 class DeliveryBench:
     """A real outbox, a fake broker and a fake clock around one delivery."""
 
-    def __init__(self, folder: Path, acks: bool = False, **more: Any) -> None:
+    def __init__(self, folder: Path, acks: bool = False, uptime: float = 100.0, **more: Any) -> None:
         self.clock = FakeClock()
+        self.clock.now = uptime
         self.broker = FakeBroker()
         self.broker.monotonic = self.clock.monotonic
         self.outbox: Outbox = opened(folder, self.clock, Route(acks=acks, max_delay=0))

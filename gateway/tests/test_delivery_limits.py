@@ -225,3 +225,12 @@ def test_an_event_of_the_uplink_itself_reaches_its_receivers(tmp_path: Path, ack
     told = [one for one in _events(bench) if one["kind"] == "gateway.uplink"]
     assert [one["cleared"] is None for one in told] == [True, False]
     assert {one["id"] for one in told} == {told[0]["id"]}
+
+
+@pytest.mark.parametrize(("uptime", "waits"), [(20.0, 2.5), (61.0, 0.0)])
+def test_a_machine_that_just_booted_does_not_rush(tmp_path: Path, uptime: float, waits: float) -> None:
+    """C9: power is back in the village, and its gateways spread their first connections over 5 s."""
+    bench = DeliveryBench(tmp_path, uptime=uptime)
+    while not bench.broker.attempts:
+        bench.clock.now += bench.step()
+    assert bench.broker.attempts[0] - uptime == pytest.approx(waits)

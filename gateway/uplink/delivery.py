@@ -36,6 +36,9 @@ HEALTH_EVERY_S = 60.0
 _STORE_PAUSE_S = 1.0
 _LONGEST_WAIT_S = 30.0
 _MOST_SAYINGS = 256
+# When power comes back to a village, all its gateways start at once: they spread their first connections.
+_JUST_BOOTED_MS = 60_000
+_SPREAD_S = 5.0
 
 
 class Delivery:
@@ -82,6 +85,8 @@ class Delivery:
         self._sayings: deque[Publication] = deque(maxlen=_MOST_SAYINGS)
         self._link: Link | None = None
         self._retry_at = 0.0
+        if clock.mono_ms() < _JUST_BOOTED_MS:
+            self._retry_at = clock.monotonic() + _SPREAD_S * chance()
         self._health_at = 0.0
         self._trouble: str | None = None
 
