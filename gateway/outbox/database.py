@@ -94,7 +94,14 @@ def open_for_reading(folder: Path, connect: Connect = reading) -> sqlite3.Connec
 
 def _opened(path: Path, connect: Connect) -> sqlite3.Connection:
     connection = connect(path)
-    refuse_newer(path, connection)
+    try:
+        refuse_newer(path, connection)
+    except UnicodeDecodeError as error:
+        connection.close()
+        raise _damage("its schema is no text") from error
+    except BaseException:
+        connection.close()
+        raise
     return connection
 
 
@@ -146,14 +153,22 @@ def _prepare(path: Path, connect: Connect, suspected: bool) -> sqlite3.Connectio
         small = path.stat().st_size <= _CHECKED_BYTES
         found = connection.execute("PRAGMA quick_check(1)").fetchone()[0] if small or suspected else "ok"
         if found != "ok":
-            damage = sqlite3.DatabaseError(found)
-            damage.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
-            raise damage
+            raise _damage(found)
         migrate(path, connection)
+    except UnicodeDecodeError as error:
+        # SQLite's own words quote the schema, and where that is damaged they are no text.
+        connection.close()
+        raise _damage("its schema is no text") from error
     except BaseException:
         connection.close()
         raise
     return connection
+
+
+def _damage(what: str) -> sqlite3.DatabaseError:
+    damage = sqlite3.DatabaseError(what)
+    damage.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
+    return damage
 
 
 def _set_aside(path: Path) -> Path:

@@ -4,6 +4,7 @@ It does no input or output of its own beyond the SQL that its caller's transacti
 nobody knows whether it reached the disk all the same; what it held is remembered until the database is open again.
 """
 
+import logging
 import sqlite3
 from collections import deque
 
@@ -13,6 +14,8 @@ from gateway.outbox import blocks, gaps, readings, rows
 from gateway.outbox.blocks import AS_COMMITTED, MOST_IN_GROUP, Packed
 from gateway.outbox.streams import EVENTS, READINGS
 from gateway.records import Event, Gap, OpenEvent, Reading
+
+_log = logging.getLogger(__name__)
 
 # While the disk refuses: 100 devices at one reading per 10 s fill this in 1,000 s. Packed, that is well below 1 MB.
 MOST_READINGS = 10_000
@@ -153,8 +156,11 @@ def _open_or_clear(connection: sqlite3.Connection, event: Event, key: str) -> No
 
 
 def open_events(connection: sqlite3.Connection) -> list[OpenEvent]:
-    """The committed events that have not cleared."""
-    return [
-        OpenEvent(event=msgspec.json.decode(body, type=Event), key=key)
-        for key, body in connection.execute("SELECT key, body FROM open_event ORDER BY id")
-    ]
+    """The committed events that have not cleared; one that damage has made unreadable is passed over, and logged."""
+    found = []
+    for key, body in connection.execute("SELECT key, body FROM open_event ORDER BY id"):
+        try:
+            found.append(OpenEvent(event=msgspec.json.decode(body, type=Event), key=key))
+        except (msgspec.MsgspecError, UnicodeDecodeError, TypeError) as error:
+            _log.error("an open event (%s) cannot be read back: it is raised anew if it still holds: %s", key, error)
+    return found

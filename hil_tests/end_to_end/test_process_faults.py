@@ -61,7 +61,7 @@ def test_a_spoiled_journal(memory: Path) -> None:
 def test_random_bytes_in_the_database(memory: Path) -> None:
     """A4: 4 KiB of random bytes anywhere: it starts, the damaged file is kept, and readable rows are salvaged."""
     ledger = Ledger()
-    for seed in range(12):
+    for seed in (*range(20), 58, 81, 101):  # the last three once kept a gateway from starting
         ledger += damage.overwritten(memory / str(seed), seed)
     assert ledger.clean(), ledger.troubles
     assert ledger.kills["noticed"] > 0
