@@ -1,6 +1,7 @@
 """The receiver's behaviour towards gateways, and its files, without a broker."""
 
 import json
+import math
 import queue
 from pathlib import Path
 
@@ -192,10 +193,12 @@ def test_the_compact_form_is_kept_as_what_it_says(folder: Path) -> None:
     kind, small = native.encode(message, small=True)
     bench = _Bench(folder)
     bench.line.arrived.put(Delivery("gewu/s/g/readings", small[:-3], 1, 1))
+    endless = msgspec.structs.replace(message, records=(reading(1, voltage=math.inf),))
+    bench.line.arrived.put(Delivery("gewu/s/g/readings", native.encode(endless, small=True)[1], 1, 1))
     bench.line.arrived.put(Delivery("gewu/s/g/readings", small, 1, 2))
     bench.receiver.step(0)
     report = bench.receiver.report()
-    assert (kind, report["delivered"], report["lost"], report["rejected"]) == ("readings", 19, 0, 1)
+    assert (kind, report["delivered"], report["lost"], report["rejected"]) == ("readings", 19, 0, 2)
     bench.close()
     (line,) = (folder / "readings.jsonl").read_bytes().splitlines()
     kept = {name: value for name, value in json.loads(line).items() if name not in ("got", "site", "gateway")}
