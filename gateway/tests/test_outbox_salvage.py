@@ -140,12 +140,14 @@ def test_a_schema_that_is_no_text(tmp_path: Path) -> None:
     _written(tmp_path)
     file = tmp_path / "outbox.db"
     content = file.read_bytes()
-    file.write_bytes(content.replace(b"CREATE TABLE block", b"\xff" * 18))
+    assert b"tableblockblock" in content
+    nonsense = content.replace(b"tableblockblock", b"table" + b"\xff" * 10)
+    file.write_bytes(nonsense.replace(b"CREATE TABLE block", b"CREATE XXXXX block"))
     again = opened(tmp_path, FakeClock(), _ROUTE)
     assert again.repaired is not None
     assert (tmp_path / "outbox.db.damaged-1").exists()
     again.accept_event(event("after"), "k")
-    assert [found.event.id for found in again.open_events()][-1:] == ["after"]
+    assert "after" in {found.event.id for found in again.open_events()}
     again.close()
 
 
