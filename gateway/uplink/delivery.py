@@ -297,10 +297,13 @@ class Delivery:
         return f"Uplink {self._name}: the broker refuses what we publish ({why}): check its access rules."
 
     def _was_it_us(self, lost: Lost) -> None:
-        if lost.too_large:
-            self._sender.too_large()
-        else:
-            self._sender.lost(self._stall.quiet(self._clock.monotonic()), not lost.silent)
+        try:
+            if lost.too_large:
+                self._sender.too_large()
+            else:
+                self._sender.lost(self._stall.quiet(self._clock.monotonic()), not lost.silent)
+        except StoreError as error:
+            self._complain(str(error))  # it is sent again, and found again
 
     def _receive(self, link: Link, arrived: Arrived) -> None:
         try:
