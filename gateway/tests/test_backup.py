@@ -27,6 +27,7 @@ from gateway.records import Gap, Reading
 from gateway.tests.fake_clock import FakeClock
 from gateway.tests.outbox_samples import Route, event, reading
 
+pytestmark = pytest.mark.integration
 ROUTE = Route("uplink1", max_delay=0.0)
 
 
@@ -162,7 +163,6 @@ def at_work(config: Path) -> Iterator[Agent]:
         running.join()
 
 
-@pytest.mark.integration
 def test_taken_from_a_gateway_at_work(tmp_path: Path) -> None:
     """B9 under load: while records are accepted, the backup is whole and holds all that was committed before it."""
     config = configured(tmp_path / "old")
@@ -196,7 +196,6 @@ def test_taken_from_a_gateway_at_work(tmp_path: Path) -> None:
     assert not list((tmp_path / "old" / "data").glob("backup-work*"))
 
 
-@pytest.mark.integration
 def test_the_schedule_of_a_gateway_can_be_restored(tmp_path: Path, server: str) -> None:
     """`[backup]` to a server: what the running gateway puts there by itself comes back with every record."""
     more = f'[backup]\nto = "{server}"\nusername = "u"\npassword_file = "password"\nkeep = 1\n'

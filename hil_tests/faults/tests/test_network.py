@@ -10,6 +10,8 @@ import pytest
 from hil_tests.faults.mqtt_filter import PUBACK, dropping, packets
 from hil_tests.faults.network import Proxy
 
+pytestmark = pytest.mark.integration
+
 
 class _Echo:
     """A server that sends back what it gets; `got` is everything that reached it."""
