@@ -108,6 +108,12 @@ def packed_as_it_lies(connection: sqlite3.Connection, block: Block) -> columns.P
     return columns.Packed(stored[4:], block.last - block.first + 1, block.end)
 
 
+def is_final(connection: sqlite3.Connection, block: Block) -> bool:
+    """Whether the times of `block` stand: no reading of its boot waits, or waited, for the true time."""
+    found = connection.execute("SELECT zero FROM boot WHERE id = ?", (block.boot_id,)).fetchone()
+    return found is None or found[0] is None
+
+
 def delete(connection: sqlite3.Connection, first: int) -> None:
     """Remove the block that begins with number `first`."""
     connection.execute("DELETE FROM block WHERE first = ?", (first,))

@@ -90,6 +90,7 @@ class Outbox(Upkeep):
                 self._commit_early()
             now = self._clock.monotonic()
             self._waiting.add_reading(reading, now)
+            self._times.saw(reading)
             idle = [lane for lane in self._lanes.values() if lane.waiting_since is None]
             for lane in idle:
                 lane.waiting_since = now
@@ -106,6 +107,7 @@ class Outbox(Upkeep):
                 if self._waiting.is_in(connection, event):
                     return
             self._waiting.add_event(event, key)
+            self._times.saw(event)
             try:
                 self._critical(lambda _: None)  # what waits is part of every transaction
             except StoreError:

@@ -56,10 +56,22 @@ class Upkeep(Sending):
         if now >= self._reserve_at:
             self._reserve_at = now + _RESERVE_EVERY_S
             self._reserve.make()
+        if self._times.pending and self._clock.state() == "trusted":
+            self._correct_times()
         with self._lock:
             if now >= self._prune_at and not self._prune(now, self._keep.replay_window):
                 self._prune_at = now + _PRUNE_EVERY_S
         return self._pack() or self._make_room()
+
+    def _correct_times(self) -> None:
+        """The clock is set: records of this boot before get their true times, and who has them is told."""
+        with self._lock:
+            mono = self._clock.mono_ms()
+            zero = self._clock.wall_ms() - mono
+            with self._transaction() as connection:
+                self._times.resolve(connection, self._boot, zero, mono, [lane.id for lane in self._lanes.values()])
+            self._times.resolved()
+        self._wake()
 
     def _pack(self) -> bool:
         """Pack groups into one block; True when it did."""

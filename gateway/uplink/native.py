@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, NamedTuple, TypeVar
 import msgspec
 
 from gateway import columns
-from gateway.records import ClockState, Event, Gap, Mark, Message, Reading, Value, rfc3339
+from gateway.records import ClockState, Correction, Event, Gap, Mark, Message, Reading, Value, rfc3339
 from gateway.uplink import compact
 
 Time = Annotated[str, msgspec.Meta(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$", title="RFC 3339, UTC")]
@@ -177,6 +177,8 @@ def encode(message: Message, small: bool = False) -> tuple[str, bytes]:
         return "events", _encode(_event(message, head))
     if isinstance(head, Gap):
         return "gaps", _encode(_gap(message, head))
+    if isinstance(head, Correction):
+        return "corrections", _encode(_correction(message, head))
     return "readings", compact.encode(message) if small else _encode(_readings(message))
 
 
@@ -209,6 +211,11 @@ def _event(message: Message, event: Event) -> WireEvent:
         values=event.values,
         filtered=True if message.last else msgspec.UNSET,
     )
+
+
+def _correction(message: Message, told: Correction) -> WireCorrection:
+    start, end = rfc3339(told.start), rfc3339(told.end)
+    return WireCorrection(message.seq, message.epoch, told.boot, told.offset_ms, start, end)
 
 
 def _gap(message: Message, gap: Gap) -> WireGap:

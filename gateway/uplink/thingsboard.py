@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from gateway.clock import Clock
-from gateway.records import Event, Gap, Mark, Message, Reading, Value, rfc3339
+from gateway.records import Correction, Event, Gap, Mark, Message, Reading, Value, rfc3339
 from gateway.rules.events import LOST, MISMATCH
 from gateway.uplink.format import Heard, Publication, Say
 from gateway.uplink.link import Arrived
@@ -85,6 +85,8 @@ class ThingsBoardFormat:
             return self._event(head)
         if isinstance(head, Gap):
             return [self._own({"ts": head.end, "values": {"gap": _gap(head)}})]
+        if isinstance(head, Correction):
+            return []  # what was sent under an untrusted time stays there: this API has no word for a change of it
         readings = [record for record in message.records if isinstance(record, Reading)]
         devices = list(dict.fromkeys(reading.device for reading in readings))
         new = [one for device in devices if device not in self._connected for one in self._connect(device)]
