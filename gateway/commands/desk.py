@@ -76,8 +76,8 @@ class Desk:
 
     def arm(self, on: bool, by: str) -> None:
         """Somebody on site arms or disarms the gateway. Raises StoreError."""
+        self._book.audit(self._clock.wall_ms(), "armed" if on else "disarmed", by=by)  # first: nothing unaudited
         self._book.arm(on)
-        self._book.audit(self._clock.wall_ms(), "armed" if on else "disarmed", by=by)
 
     def confirm(self, id: str, by: str) -> None:
         """Somebody on site confirms a close that waits. Raises GewuError when none of that id does."""
