@@ -54,6 +54,8 @@ class Agent:
         data_dir = config.gateway.data_dir
         self._lock = _lock_folder(data_dir)
         self.outbox = Outbox(data_dir, clock, routes(config), config.store)
+        self._counted: dict[str, Any] = msgspec.to_builtins(self.outbox.stats())
+        self._audited = orders.audit_head(self.outbox)
         self._store_events = StoreEvents(self.outbox, clock)
         self.inbox = Inbox(self.outbox, clock)
         present = Presence(config.bus, lambda: [bus.status() for bus in self.buses], self.outbox)
@@ -183,7 +185,8 @@ class Agent:
             },
             "buses": [msgspec.to_builtins(bus.status()) for bus in self.buses],
             "backup": self.backup.status() if self.backup is not None else None,
-            "store": msgspec.to_builtins(self.outbox.stats()),
+            "store": self._counts(),
+            "outbox": {"trouble": self.outbox.trouble, "repaired": self.outbox.repaired},
             "uplinks": [msgspec.to_builtins(uplink.status()) for uplink in self.uplinks],
             "sinks": [msgspec.to_builtins(sink.status()) for sink in self.sinks],
             "commands": self.desk.counts if self.desk is not None else None,
@@ -208,7 +211,7 @@ class Agent:
         """The health message of contract section 4, once a minute."""
         links = [uplink.status() for uplink in self.uplinks]
         return health.measure(self._config.gateway.data_dir, self._clock) | {
-            "queue": msgspec.to_builtins(self.outbox.stats()),
+            "queue": self._counts(),
             "store": {"trouble": self.outbox.trouble, "repaired": self.outbox.repaired, **self.outbox.counts},
             "links": [
                 {"name": link.name, "connected": link.connected, "trouble": link.trouble, "fallback": link.fallback}
@@ -216,8 +219,17 @@ class Agent:
             ],
             "certificate_days": {uplink.name: uplink.certificate_days() for uplink in self.uplinks},
             "buses": [{"name": bus.name, "trouble": bus.status().trouble} for bus in self.buses],
-            "audit": orders.audit_head(self.outbox),
+            "audit": self._audited,
         }
+
+    def _counts(self) -> dict[str, Any]:
+        """The outbox's counts; those of before while its disk refuses: its trouble stands beside, and must be told."""
+        try:
+            self._counted = msgspec.to_builtins(self.outbox.stats())
+            self._audited = orders.audit_head(self.outbox)
+        except StoreError as error:
+            _log.debug("the counts are those of before: %s", error)
+        return self._counted
 
 
 def _lock_folder(data_dir: Path) -> IO[str]:

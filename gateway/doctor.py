@@ -40,6 +40,7 @@ def examine(status: dict[str, Any] | None, machine: dict[str, Any], now_ms: int)
     for sink in status.get("sinks", ()):
         findings += _sink(sink)
     findings += _store(status["store"], now_ms)
+    findings += _outbox(status.get("outbox"))
     findings += _backup(status.get("backup"))
     findings += [
         Finding(
@@ -171,6 +172,15 @@ def _store(store: dict[str, Any], now_ms: int) -> Iterator[Finding]:
             f"{store['dropped']} records were dropped.",
             "The store was full; each drop was announced to the receiver.",
             "Raise store.max_bytes or shorten the outage.",
+        )
+
+
+def _outbox(outbox: dict[str, Any] | None) -> Iterator[Finding]:
+    if outbox is not None and outbox["trouble"]:
+        yield Finding(
+            str(outbox["trouble"]),
+            "Events wait at their devices and readings in memory, of which the oldest go when it is full.",
+            "Look at the disk: `dmesg | tail`, `df -h`. It recovers without a restart once the disk does.",
         )
 
 

@@ -101,6 +101,14 @@ def _health(*path: str) -> Callable[[Snapshot], float | None]:
     return value
 
 
+def _kept(count: str) -> Callable[[Snapshot], float | None]:
+    return lambda snapshot: snapshot["health"]["store"][count]
+
+
+def _store_well(snapshot: Snapshot) -> float:
+    return float(snapshot["health"]["store"]["trouble"] is None)
+
+
 KNOWN = "gewu_state_known"
 TOLD: tuple[Told, ...] = (
     _one(KNOWN, "gauge", "1; 0 while the store cannot be read, and then nothing else is told", lambda _: 1.0),
@@ -111,6 +119,13 @@ TOLD: tuple[Told, ...] = (
     _store("dropped", "counter", "records dropped for want of room; each is announced as a gap"),
     _store("bytes", "gauge", "what the outbox takes on disk"),
     _one("gewu_store_oldest_seconds", "gauge", "age of the oldest record that waits; 0 when none does", _oldest),
+    _one("gewu_store_well", "gauge", "1; 0 while the disk refuses", _store_well),
+    _one("gewu_store_commits", "counter", "group commits", _kept("commits")),
+    _one("gewu_store_commit_failures", "counter", "commits that failed and were tried again", _kept("commit_failures")),
+    _one("gewu_store_blocks_packed", "counter", "blocks of readings packed", _kept("blocks_packed")),
+    _one("gewu_store_readings_thinned", "counter", "readings thinned for want of room", _kept("readings_thinned")),
+    _one("gewu_store_readings_dropped", "counter", "readings dropped for want of room", _kept("readings_dropped")),
+    _one("gewu_store_reserve_released", "counter", "times that a full disk took it", _kept("reserve_released")),
     *_each(
         "uplinks",
         "gewu_uplink",

@@ -12,7 +12,8 @@ from gateway.commands import audit, board_keys, issuers
 from gateway.commands.alarms import Alarms
 from gateway.commands.book import Book
 from gateway.commands.carrier import Carrier, Reach
-from gateway.commands.desk import Desk, Limits
+from gateway.commands.clerk import Clerk, Limits
+from gateway.commands.desk import Desk
 from gateway.commands.operation import Asks
 from gateway.config import Config
 from gateway.errors import ConfigurationError, GewuError
@@ -73,7 +74,8 @@ def _desk(config: Config, buses: Sequence[Serves], outbox: Outbox, clock: Clock)
     alarms = Alarms(outbox.accept_event, outbox.open_events, clock)
     carrier = Carrier(devices, book, clock, alarms, outbox.open_events)
     names = (gateway.id, f"{gateway.site}/{gateway.id}")
-    return Desk(limits, issuers.load(table.keys), names, carrier, book, clock, alarms)
+    clerk = Clerk(limits, issuers.load(table.keys), names, carrier, book, clock, alarms)
+    return Desk(clerk, limits, book, clock)
 
 
 def _devices(config: Config, buses: Sequence[Serves], keys: Mapping[str, bytes]) -> Iterator[tuple[str, Reach]]:
@@ -81,7 +83,8 @@ def _devices(config: Config, buses: Sequence[Serves], keys: Mapping[str, bytes])
     for table in config.bus:
         for device in table.device:
             bus = by_name[table.name]
-            yield device.id, Reach(bus, device, keys.get(device.id), _latest(bus, device.id))
+            deaf = table.protocol == "jsonl"
+            yield device.id, Reach(bus, device, keys.get(device.id), _latest(bus, device.id), deaf)
 
 
 def _latest(bus: Serves, device: str) -> Callable[[], Mapping[str, Value]]:

@@ -79,12 +79,21 @@ class Gap(msgspec.Struct, frozen=True, kw_only=True):
     reason: str
 
 
+class Correction(msgspec.Struct, frozen=True, kw_only=True):
+    """Readings of `boot` with an untrusted time of `start` to `end` were made `offset_ms` later. Milliseconds, Unix."""
+
+    boot: str
+    offset_ms: int
+    start: int
+    end: int
+
+
 class Message(msgspec.Struct, frozen=True, kw_only=True):
     """One numbered message of one uplink: its content never changes once it has a number.
 
-    `records` are readings of one boot with the numbers `first`, `first + 1`, ...; or one event, or one gap.
+    `records` are readings of one boot with the numbers `first`, `first + 1`, ...; or one event, gap or correction.
     `sent` is the wall clock in Unix milliseconds when the message was first composed. With a filter the numbers
-    of the readings may jump, and `last` is that of the last one looked at; 0 without a filter.
+    of the records may jump, and `last` is that of the last one looked at; 0 without a filter.
     """
 
     epoch: str
@@ -92,7 +101,7 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
     sent: int
     boot: str
     first: int
-    records: Sequence[Reading] | tuple[Event] | tuple[Gap]
+    records: Sequence[Reading] | tuple[Event] | tuple[Gap] | tuple[Correction]
     last: int = 0
 
 

@@ -29,7 +29,7 @@ class Item(NamedTuple):
 
 
 def items(config: Config, file: Path) -> list[Item]:
-    """The configuration `file`, what it names, and the models of the data folder; each file once."""
+    """The configuration `file`, what it names, and the models of the data folder; each file once. Raises OSError."""
     folder = file.resolve().parent
     found = {file.resolve(): Item(file, f"config/{CONFIGURATION}", "configuration")}
     for key, path in _named(config):

@@ -51,7 +51,12 @@ def make(
     with _work(config.gateway.data_dir) as work:
         store = work / OUTBOX
         found = [Item(store, f"data/{OUTBOX}", "outbox")] if snapshot(store) else []
-        every = [*found, *contents.items(config, file)]
+        try:
+            every = [*found, *contents.items(config, file)]
+        except OSError as error:
+            raise GewuError(
+                f"{error.filename} cannot be read ({error.strerror}): make the backup with sudo."
+            ) from error
         taken = [item for item in every if secrets or item.sort != "secret"]
         left_out = [item.place or item.name.removeprefix("config/") for item in every if item not in taken]
         head = Manifest(
@@ -102,14 +107,21 @@ def _work(data_dir: Path) -> Iterator[Path]:
         os.close(lock)
         raise TryAgain(f"Another backup of {data_dir} is being made: wait for it.") from error
     try:
+        _cleared(work, data_dir)
+        yield work
+    finally:
         shutil.rmtree(work, ignore_errors=True)
+        os.close(lock)
+
+
+def _cleared(work: Path, data_dir: Path) -> None:
+    shutil.rmtree(work, ignore_errors=True)
+    try:
         work.mkdir(mode=0o700)
         if os.geteuid() == 0:
             owner = data_dir.stat()  # the gateway, which is not root, writes the outbox there
             os.chown(work, owner.st_uid, owner.st_gid)
-        yield work
-    except PermissionError as error:
-        raise GewuError(f"{work} cannot be written: make the backup as the gateway's user, or with sudo.") from error
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
-        os.close(lock)
+    except OSError as error:
+        raise GewuError(
+            f"{work} cannot be made ({error.strerror}): make the backup as the gateway's user, or with sudo."
+        ) from error

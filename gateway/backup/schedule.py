@@ -101,7 +101,7 @@ class Schedule:
             kept = self._memory.kept.setdefault(self._wanted.to, [])
             kept.append(made.name)
             self._remember()
-        except GewuError as error:
+        except (GewuError, OSError) as error:
             self._complain(str(error))
             return False
         self._trouble = None

@@ -60,7 +60,7 @@ def parse(line: bytes) -> Report | None:
         if head.get("v") != VERSION:
             raise BadLine("version")
         return msgspec.convert(head, Report)
-    except (msgspec.DecodeError, msgspec.ValidationError, AttributeError) as error:
+    except (msgspec.DecodeError, msgspec.ValidationError, AttributeError, RecursionError) as error:
         raise BadLine("version") from error
 
 

@@ -16,7 +16,7 @@ _SNAPSHOT_WAIT_S = 1800.0
 def backup(
     config: ConfigOption = DEFAULT_CONFIG,
     to: Annotated[
-        str | None, typer.Option("--to", help="A folder or an http(s):// server; that of [backup] when absent.")
+        str | None, typer.Option("--to", help="A folder or an http(s):// server; else that of gewu.toml.")
     ] = None,
     secrets: Annotated[bool, typer.Option("--secrets", help="Take private keys and passwords along.")] = False,
     json_output: JsonFlag = False,

@@ -2,6 +2,8 @@
 
 import logging
 import math
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
@@ -66,16 +68,21 @@ def faults(
     seeds: Annotated[int, typer.Option(min=1, help="Runs of each quick fault; fewer of the slow ones.")] = 100,
     first: Annotated[int, typer.Option("--first", help="The first seed; the same seeds do the same.")] = 1,
     silence: Annotated[
-        list[float] | None, typer.Option(min=1.0, help="Only a link silent for so many seconds (30 and 285).")
+        list[float] | None, typer.Option(min=1.0, help="Links silent for so many seconds (30 and 285).")
     ] = None,
+    only: Annotated[list[str] | None, typer.Option("--only", help="Only this fault: A1, A2, B1, C3, ...")] = None,
     json_output: JsonFlag = False,
 ) -> None:
     """Kills, power cuts, sick disks and sick networks: what was lost (nothing), by fault."""
+    if find_spec("apsw") is None:
+        raise ConfigurationError(
+            "`gewu bench faults` breaks disks with apsw, which is not installed: pip install apsw."
+        )
     from hil_tests.bench import faults as measurement
 
     # Every fault is one that the gateway complains of.
     logging.getLogger("gateway").setLevel(logging.CRITICAL + 1)
-    report = measurement.measure(seeds, first, silence or [30.0, 285.0], say)
+    report = measurement.measure(seeds, first, silence or [30.0, 285.0], only or [], say)
     _show(report, json_output)
     if any(row.limit is not None and row.value > row.limit for row in report.rows):
         raise typer.Exit(1)
@@ -94,6 +101,32 @@ def firmware(
     from hil_tests.bench import firmware as measurement
 
     _show(measurement.measure(say, boards, polls, updates), json_output)
+
+
+@app.command()
+def store(
+    folder: Annotated[Path | None, typer.Option("--folder", help="Measure on this disk, not on that of /tmp.")] = None,
+    seconds: Annotated[
+        float, typer.Option(min=60.0, help="How much of a day is lived through for the bytes written.")
+    ] = 900.0,
+    json_output: JsonFlag = False,
+) -> None:
+    """The outbox at design load: bytes at rest, bytes written, commits, memory (a minute or so)."""
+    from hil_tests.bench import store as measurement
+
+    _show(measurement.measure(folder, seconds, say), json_output)
+
+
+@app.command()
+def uplink(
+    days: Annotated[float, typer.Option(min=0.1, max=30.0, help="Days of backlog beside live readings.")] = 1.0,
+    seconds: Annotated[float, typer.Option(min=5.0, help="How long each timed figure is watched.")] = 20.0,
+    json_output: JsonFlag = False,
+) -> None:
+    """The uplink against mosquitto: draining, bytes on the wire, latency, memory (some minutes)."""
+    from hil_tests.bench import uplink as measurement
+
+    _show(measurement.measure(measurement.Plan(days, seconds), say), json_output)
 
 
 def _show(report: Any, json_output: bool) -> None:

@@ -30,6 +30,6 @@ def check(config: ConfigOption = DEFAULT_CONFIG, json_output: JsonFlag = False) 
         say(notice)
     plain.print(
         f"{config} is fine: gateway {read.gateway.id} in {read.gateway.site}, "
-        f"buses: {len(read.bus)}, devices: {devices}, uplinks: {len(read.uplink)}.",
+        f"buses: {len(read.bus)}, devices: {devices}, uplinks: {len(read.uplink)}, sinks: {len(read.sink)}.",
         markup=False,
     )

@@ -2,5 +2,6 @@
 
 from gateway.columns.lazy import Packed
 from gateway.columns.packing import MOST_READINGS, pack, unpack
+from gateway.columns.quick import pack_quickly
 
-__all__ = ["MOST_READINGS", "Packed", "pack", "unpack"]
+__all__ = ["MOST_READINGS", "Packed", "pack", "pack_quickly", "unpack"]

@@ -3,6 +3,7 @@
 Layout, all numbers as in `gateway.columns.integers`:
 
     1 byte          2: a column for each device and name; 1: one for each name, over all devices
+                    (3: no columns, see `gateway.columns.quick`)
     4 sections      varint(length * 2 + whether deflated), then the bytes: head, unary bits, plain bits, doubles
 
 The head, deflated with the preset dictionary `WORDS`, holds in this order: the number of readings; the tables of
@@ -17,23 +18,15 @@ from collections.abc import Callable, Iterator, Sequence
 
 from gateway.columns import tables, values
 from gateway.columns.integers import Reader, Writer, varint
+from gateway.columns.quick import FORM, unpack_quickly
 from gateway.columns.tables import LastShape, Shape, Successor
+from gateway.columns.words import WORDS
 from gateway.records import Reading, Value
 
-# Part of the format, for ever: names that values and devices often have, the likeliest last.
-WORDS = (
-    b"position duration pressure flow volume sound_speed signal_strength battery illuminance moisture "
-    b"conductivity co2 voc concentration light motion presence door smoke gas gas_level water leak inputs "
-    b"pulses contact closed rating curve clock boot_count uptime bus_frames bus_crc_errors trip_count "
-    b"trip_cause trip_age trip_by trip_temperature trip_residual trip_voltage trip_current self_test alarms "
-    b"prealarm apparent_power reactive_power voltage_l1 voltage_l2 voltage_l3 current_l1 current_l2 current_l3 "
-    b"power_l1 power_l2 power_l3 energy_import energy_export device meter sensor breaker humidity thermal "
-    b"terminal_temperature residual_rms residual_ac residual_dc supply state tripped power_factor frequency "
-    b"temperature residual energy power current voltage b0101"
-)
 MOST_READINGS = 1 << 16
 _MOST_BYTES = 1 << 25
 _MOST_VALUES = 1 << 22
+_WORTH_DEFLATING = 128  # bytes; fewer of bits that are noise already gain nothing
 _BY_NAME, _BY_DEVICE = 1, 2
 _PER_DEVICE = 5  # from so many readings of a device on, columns of its own are worth their beginnings
 
@@ -71,10 +64,19 @@ def pack(readings: Sequence[Reading]) -> bytes:
 
 
 def unpack(body: bytes) -> list[Reading]:
-    """The readings that `pack` made `body` of. Raises ValueError with the reason for any other bytes."""
+    """The readings that `pack` or `pack_quickly` made `body` of. Raises ValueError for any other bytes."""
     try:
-        return list(_readings(body))
-    except (ValueError, zlib.error, IndexError, OverflowError, struct.error, StopIteration, RuntimeError) as error:
+        return unpack_quickly(body) if body[0] == FORM else list(_readings(body))
+    except (
+        TypeError,
+        ValueError,
+        zlib.error,
+        IndexError,
+        OverflowError,
+        struct.error,
+        StopIteration,
+        RuntimeError,
+    ) as error:
         raise ValueError(f"these are no packed readings: {error}") from error
 
 
@@ -137,10 +139,13 @@ def _reading_of(
 
 
 def _section(data: bytes, words: bytes = b"") -> bytes:
-    deflate = zlib.compressobj(9, zlib.DEFLATED, -15, 9, zlib.Z_DEFAULT_STRATEGY, words)
-    deflated = deflate.compress(data) + deflate.flush()
-    if len(deflated) < len(data):
-        return varint(len(deflated) * 2 + 1) + deflated
+    if words or len(data) >= _WORTH_DEFLATING:
+        # A window and tables no larger than the data: making them is what deflating something small costs.
+        window = max(11, min(15, (len(data) + len(words)).bit_length()))
+        deflate = zlib.compressobj(9, zlib.DEFLATED, -window, window - 6, zlib.Z_DEFAULT_STRATEGY, words)
+        deflated = deflate.compress(data) + deflate.flush()
+        if len(deflated) < len(data):
+            return varint(len(deflated) * 2 + 1) + deflated
     return varint(len(data) * 2) + data
 
 

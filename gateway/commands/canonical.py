@@ -9,6 +9,7 @@ import math
 from typing import Any
 
 _MOST_INTEGER = 2**53
+_MOST_DEPTH = 32
 # ECMAScript writes plain digits up to 21 of them, and down to six zeros after the point (RFC 8785, 3.2.2.3).
 _PLAIN_UPTO, _PLAIN_FROM = 21, -6
 _ESCAPES = {'"': '\\"', "\\": "\\\\", "\b": "\\b", "\t": "\\t", "\n": "\\n", "\f": "\\f", "\r": "\\r"}
@@ -22,9 +23,17 @@ def canonical(value: Any) -> bytes:
 def read(data: bytes) -> Any:
     """A JSON document that has one meaning only. Raises ValueError with a sentence."""
     try:
-        return json.loads(data.decode(), object_pairs_hook=_once, parse_constant=_no_constant)
+        found = json.loads(data.decode(), object_pairs_hook=_once, parse_constant=_no_constant)
     except RecursionError:
-        raise ValueError("it is nested too deeply") from None
+        raise ValueError("it is nested without end") from None
+    if _deeper(found, _MOST_DEPTH):
+        raise ValueError(f"it is nested more than {_MOST_DEPTH} levels deep")
+    return found
+
+
+def _deeper(value: Any, levels: int) -> bool:
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return levels == 0 or any(_deeper(one, levels - 1) for one in inner if isinstance(one, dict | list))
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

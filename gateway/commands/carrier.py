@@ -26,13 +26,14 @@ _OPERATED = ("open", "close", "set")
 
 
 class Reach(NamedTuple):
-    """A device that can be commanded: its bus, its settings, its key (None: nothing that needs authority), and
-    what it last said."""
+    """A device that can be commanded: its bus, its settings, its key (None: nothing that needs authority), what it
+    last said, and whether its bus only listens."""
 
     bus: Asks
     device: Device
     key: bytes | None
     values: Callable[[], Mapping[str, Value]]
+    deaf: bool = False
 
 
 class Carrier:
@@ -67,7 +68,7 @@ class Carrier:
         profile = reach.device.definition
         return Target(
             critical=reach.device.critical,
-            can=can(profile, reach.key),
+            can=frozenset() if reach.deaf else can(profile, reach.key),
             interlocks=interlocks.standing(profile, reach.values(), self._open_kinds(name)),
         )
 
@@ -135,7 +136,7 @@ class Carrier:
 def _under_way(command: Command) -> UnderWay:
     envelope = command.envelope
     return UnderWay(
-        id=envelope.id.lower(),
+        id=envelope.id,
         digest=command.digest,
         issuer=envelope.issuer,
         counter=envelope.counter,

@@ -1,92 +1,45 @@
-"""The desk: a command comes in, is checked, written down, carried out, put into the audit and answered. One thread.
+"""The desk of commands: a bounded queue, the thread that hands one after the other to the clerk, the door on site.
 
-Commands are carried out one after the other. Nothing is carried out twice or late, and nothing closes a breaker
-by itself; what a power cut interrupted is only looked at (`carrier`).
+It outlives every command: a store that refuses, or a fault of the program, costs the one that met it.
 """
 
 import logging
 import queue
 import threading
-from collections.abc import Callable, Iterable
-from typing import Any, NamedTuple
-
-import msgspec
+from collections.abc import Callable
+from typing import Any
 
 from gateway.clock import Clock
-from gateway.commands.alarms import Alarms
-from gateway.commands.book import Book, Kept, Reply
-from gateway.commands.carrier import Carrier
-from gateway.commands.checks import NOT_ACCEPTED, Situation, authentic, judge, needs_confirmation
-from gateway.commands.envelope import Command, parse
-from gateway.commands.issuers import Issuers
-from gateway.commands.strangers import Strangers
+from gateway.commands.book import Book
+from gateway.commands.clerk import Clerk, Job, Limits, Publish, facts
 from gateway.errors import GewuError, StoreError
-from gateway.records import Value, rfc3339
 
 _log = logging.getLogger(__name__)
 _MOST_QUEUED = 100
-_MOST_WAITING = 20
 _IDLE_S = 0.5
 _LOOK_BACK_EVERY_S = 2.0
 _FORGET_EVERY_S = 3600.0
-_DRY = "dry run: every check passed, and nothing was done, for the gateway is not armed on site"
-
-Publish = Callable[[str, bytes], None]
-"""Sends a reply: the topic's rest, such as "replies/ID", and the payload."""
-
-
-class Limits(msgspec.Struct, frozen=True, kw_only=True):
-    """`[commands]`, times in milliseconds; see docs/commands.md."""
-
-    allow_close: bool = False
-    longest_ms: int = 600_000
-    rate: int = 3
-    rate_ms: int = 600_000
-
-
-class Job(NamedTuple):
-    """What came: the topic's last level, the payload, and how to answer."""
-
-    name: str
-    payload: bytes
-    publish: Publish
-
-
-class _Waiting(NamedTuple):
-    command: Command
-    publish: Publish
 
 
 class Desk:
-    """`names` are the gateway's: `id` and `site/id`."""
+    """What the agent starts, feeds and stops."""
 
     name = "commands"
 
-    def __init__(
-        self,
-        limits: Limits,
-        issuers: Issuers,
-        names: Iterable[str],
-        carrier: Carrier,
-        book: Book,
-        clock: Clock,
-        alarms: Alarms,
-    ) -> None:
+    def __init__(self, clerk: Clerk, limits: Limits, book: Book, clock: Clock) -> None:
+        self._clerk = clerk
         self._limits = limits
-        self._issuers = issuers
-        self._names = frozenset(names)
-        self._carrier = carrier
         self._book = book
         self._clock = clock
-        self._alarms = alarms
         self._jobs: queue.Queue[Job | Callable[[], None]] = queue.Queue(_MOST_QUEUED)
-        self._waiting: dict[str, _Waiting] = {}
-        self._asked: dict[str, Publish] = {}
-        self._strangers = Strangers()
         self._look_back_at = self._forget_at = clock.monotonic()
         self._stopping = False
-        self.counts = dict.fromkeys(("done", "refused", "expired", "failed", "unknown", "strangers"), 0)
         self._thread = threading.Thread(target=self._run, name="commands", daemon=True)
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Commands by result since the start; `strangers` are what nobody known signed."""
+        return self._clerk.counts
 
     # --- from other threads ---------------------------------------------------------------------------
 
@@ -113,25 +66,25 @@ class Desk:
 
     def state(self) -> dict[str, Any]:
         """Plain JSON values for `gewu commands show`. Raises StoreError."""
-        waiting = [one.command for one in list(self._waiting.values())]
+        waiting = [one.command for one in list(self._clerk.waiting.values())]
         return {
             "armed": self._book.armed(),
             "allow_close": self._limits.allow_close,
             "counts": dict(self.counts),
-            "waiting": [_facts(one) | {"expires_at": one.envelope.expires_at} for one in waiting],
+            "waiting": [facts(one) | {"expires_at": one.envelope.expires_at} for one in waiting],
         }
 
     def arm(self, on: bool, by: str) -> None:
         """Somebody on site arms or disarms the gateway. Raises StoreError."""
+        self._book.audit(self._clock.wall_ms(), "armed" if on else "disarmed", by=by)  # first: nothing unaudited
         self._book.arm(on)
-        self._book.audit(self._clock.wall_ms(), "armed" if on else "disarmed", by=by)
 
     def confirm(self, id: str, by: str) -> None:
         """Somebody on site confirms a close that waits. Raises GewuError when none of that id does."""
-        if id.lower() not in self._waiting:
+        if id.lower() not in self._clerk.waiting:
             raise GewuError(f"No command {id} waits for a confirmation: see `gewu commands show`.")
         try:
-            self._jobs.put_nowait(lambda: self._confirmed(id.lower(), by))
+            self._jobs.put_nowait(lambda: self._clerk.confirmed(id.lower(), by))
         except queue.Full:
             raise GewuError("Too many commands wait already; try again in a moment.") from None
 
@@ -149,7 +102,7 @@ class Desk:
             job = None
         try:
             if isinstance(job, Job):
-                self._take(job)
+                self._clerk.take(job)
             elif job is not None:
                 job()
             self._due()
@@ -161,167 +114,10 @@ class Desk:
 
     def _due(self) -> None:
         now = self._clock.monotonic()
-        more = self._strangers.due(now)
-        if more:
-            self._tell_stranger({"more": more})
-        for id, one in list(self._waiting.items()):
-            if one.command.expires <= self._clock.wall_ms():
-                del self._waiting[id]
-                self._finish(one.command, "expired", "nobody confirmed it on site in time", one.publish)
+        self._clerk.due()
         if now >= self._look_back_at:
             self._look_back_at = now + _LOOK_BACK_EVERY_S
-            self._look_back()
+            self._clerk.look_back()
         if now >= self._forget_at:
             self._forget_at = now + _FORGET_EVERY_S
             self._book.forget(self._clock.wall_ms())
-
-    # --- one command ----------------------------------------------------------------------------------
-
-    def _take(self, job: Job) -> None:
-        try:
-            command = parse(job.payload)
-            if not authentic(command, self._issuers):
-                raise ValueError(f"{command.envelope.issuer!r} or one who approves is not who it says")
-            if job.name.lower() != command.envelope.id.lower():
-                raise ValueError("it is not the command of its topic")
-        except ValueError as error:
-            self.counts["strangers"] += 1
-            if self._strangers.one(self._clock.monotonic()):
-                self._tell_stranger({"topic": job.name[:63], "why": str(error)[:200]})
-            return
-        kept = self._book.result(command.envelope.id.lower())
-        if kept is None:
-            self._new(command, job.publish)
-        else:
-            self._again(command, kept, job.publish)
-
-    def _tell_stranger(self, facts: dict[str, Any]) -> None:
-        """Whoever it was learns nothing, and cannot fill the disk with rows either."""
-        self._book.audit(self._clock.wall_ms(), NOT_ACCEPTED, **facts)
-        self._alarms.refused(None, "", {"why": NOT_ACCEPTED, "count": facts.get("more", 1)})
-
-    def _again(self, command: Command, kept: Kept, publish: Publish) -> None:
-        """The same command once more: the same answer."""
-        id = command.envelope.id.lower()
-        if kept.digest != command.digest:
-            self._answer(publish, self._reply(id, "refused", "another command had this id"))
-        elif kept.reply is not None:
-            self._answer(publish, kept.reply)
-        elif id not in self._waiting:
-            why = "the gateway stopped before anybody confirmed it on site; send a new one"
-            self._finish(command, "failed", why, publish)
-
-    def _new(self, command: Command, publish: Publish) -> None:
-        envelope = command.envelope
-        if self._carrier.unsettled(envelope.device):
-            left = self._book.under_way(envelope.device)
-            if left is not None and left.digest == command.digest:
-                self._asked[left.id] = publish  # answered when it is known what became of it
-                return
-        refusal = judge(command, self._issuers, self._situation(command, self._book.counter(envelope.issuer)))
-        if refusal is not None:
-            self._finish(command, refusal.result, refusal.why, publish)
-        elif not self._book.armed():
-            self._finish(command, "refused", _DRY, publish)
-        elif self._carrier.unsettled(envelope.device):
-            self._finish(command, "failed", "it is not known yet what became of the command before it", publish)
-        else:
-            self._accept(command, publish)
-
-    def _accept(self, command: Command, publish: Publish) -> None:
-        if needs_confirmation(command) and len(self._waiting) >= _MOST_WAITING:
-            self._finish(command, "refused", f"{_MOST_WAITING} commands wait for a confirmation already", publish)
-            return
-        self._carrier.begin(command)
-        self._book.audit(self._clock.wall_ms(), "accepted", **_facts(command), approvals=_approvals(command))
-        if not needs_confirmation(command):
-            self._carry_out(command, publish)
-            return
-        id = command.envelope.id.lower()
-        self._book.keep(id, Kept(digest=command.digest, reply=None))
-        self._carrier.end(command.envelope.device)
-        self._waiting[id] = _Waiting(command, publish)
-
-    def _confirmed(self, id: str, by: str) -> None:
-        waiting = self._waiting.pop(id, None)
-        if waiting is None:
-            return  # it has expired since
-        self._book.audit(self._clock.wall_ms(), "confirmed on site", id=id, by=by)
-        command = waiting.command
-        # What has changed since it came counts (its time, a trip, the rate); only its counter is its own by now.
-        refusal = judge(command, self._issuers, self._situation(command, command.envelope.counter - 1))
-        if refusal is not None:
-            self._finish(command, refusal.result, refusal.why, waiting.publish)
-        elif self._carrier.unsettled(command.envelope.device):
-            why = "it is not known yet what became of the command before it"
-            self._finish(command, "failed", why, waiting.publish)
-        else:
-            self._carrier.begin(command)
-            self._carry_out(command, waiting.publish)
-
-    def _carry_out(self, command: Command, publish: Publish) -> None:
-        outcome = self._carrier.carry_out(command, self._limits.rate_ms)
-        self._finish(command, outcome.result, outcome.why, publish, outcome.readback)
-        self._carrier.end(command.envelope.device)
-
-    def _look_back(self) -> None:
-        for left, outcome in self._carrier.look_back():
-            reply = self._reply(left.id, outcome.result, outcome.why, outcome.readback)
-            about = {"device": left.device, "action": left.action, "issuer": left.issuer}
-            self._settle(left.digest, reply, about)
-            self._carrier.end(left.device)
-            publish = self._asked.pop(left.id, None)
-            if publish is not None:
-                self._answer(publish, reply)
-
-    # --- what it ends with ----------------------------------------------------------------------------
-
-    def _finish(
-        self, command: Command, result: str, why: str, publish: Publish, readback: dict[str, Value] | None = None
-    ) -> None:
-        envelope = command.envelope
-        reply = self._reply(envelope.id.lower(), result, why, readback)
-        self._settle(command.digest, reply, _facts(command))
-        if result in ("refused", "expired"):
-            known = self._carrier.target(envelope.device) is not None
-            self._alarms.refused(envelope.device if known else None, envelope.issuer, {"why": why})
-        self._answer(publish, reply)
-
-    def _settle(self, digest: str, reply: Reply, facts: dict[str, Any]) -> None:
-        self.counts[reply.result] += 1
-        self._book.keep(reply.id, Kept(digest=digest, reply=reply))
-        about = facts | {"id": reply.id, "why": reply.why, "readback": reply.readback}
-        self._book.audit(self._clock.wall_ms(), reply.result, **about)
-        _log.info("command %s: %s%s", reply.id, reply.result, f" ({reply.why})" if reply.why else "")
-
-    def _answer(self, publish: Publish, reply: Reply) -> None:
-        publish(f"replies/{reply.id}", msgspec.json.encode(reply))
-
-    def _reply(self, id: str, result: str, why: str, readback: dict[str, Value] | None = None) -> Reply:
-        return Reply(id=id, result=result, why=why, readback=readback or {}, at=rfc3339(self._clock.wall_ms()))
-
-    def _situation(self, command: Command, counter: int) -> Situation:
-        device = command.envelope.device
-        target = self._carrier.target(device)
-        return Situation(
-            names=self._names,
-            now=self._clock.wall_ms(),
-            trusted=self._clock.state() == "trusted",
-            counter=counter,
-            target=target,
-            allow_close=self._limits.allow_close,
-            longest_ms=self._limits.longest_ms,
-            rate=self._limits.rate,
-            rate_ms=self._limits.rate_ms,
-            recent=self._book.operated(device) if target else (),
-        )
-
-
-def _facts(command: Command) -> dict[str, Any]:
-    envelope = command.envelope
-    names = ("id", "device", "action", "params", "issuer", "role", "reason", "counter")
-    return {name: getattr(envelope, name) for name in names}
-
-
-def _approvals(command: Command) -> list[dict[str, str]]:
-    return [{"issuer": one.issuer, "role": one.role, "at": one.at} for one in command.envelope.approvals]

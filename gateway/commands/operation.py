@@ -132,19 +132,24 @@ class Operation:
     def _read_back(self, wanted: bool, posted: Outcome) -> Outcome:
         deadline = self._clock.monotonic() + READ_BACK_S
         while True:
-            try:
-                state = self._read(_STATE)
-            except TryAgain as error:
-                state, posted = {}, Outcome(result="unknown", why=str(error))
+            state, trouble = self._state()
             if state.get("closed") is wanted:
                 return Outcome(result="done", readback=state)
             if self._clock.monotonic() >= deadline:
                 break
             self._clock.sleep(_PAUSE_S)
+        if trouble:
+            return Outcome(result="unknown", why=f"it cannot be read back: {trouble}")
         if posted.result == "done":
             why = f"the board took it, but is not {'closed' if wanted else 'open'} after {READ_BACK_S:g} s"
             return Outcome(result="failed", why=why, readback=state, mismatch=True)
         return msgspec.structs.replace(posted, readback=state)
+
+    def _state(self) -> tuple[dict[str, Any], str]:
+        try:
+            return self._read(_STATE), ""
+        except TryAgain as error:
+            return {}, str(error)
 
     # --- a frame into the mailbox ---------------------------------------------------------------------
 

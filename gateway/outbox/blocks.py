@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from gateway import columns
-from gateway.columns import pack, unpack
+from gateway.columns import pack, pack_quickly, unpack
 from gateway.records import Reading
 
 AS_COMMITTED, COMPACTED, THINNED = range(3)
@@ -42,9 +42,12 @@ _COLUMNS = "first, last, block.boot, coalesce(name, 'unknown'), start, \"end\", 
 _FROM = f"SELECT {_COLUMNS} FROM block LEFT JOIN boot ON boot.id = block.boot"
 
 
-def packed(readings: Sequence[Reading]) -> Packed:
-    """At least one reading, ready to be stored."""
-    body = pack(readings)
+def packed(readings: Sequence[Reading], quickly: bool = False) -> Packed:
+    """At least one reading, ready to be stored; what must be committed now is packed `quickly`, and small later."""
+    try:
+        body = pack_quickly(readings) if quickly else pack(readings)
+    except OverflowError:  # whole numbers beyond 64 bits
+        body = pack(readings)
     times = [reading.at for reading in readings]
     return Packed(len(readings), min(times), max(times), zlib.crc32(body).to_bytes(4, "big") + body)
 
@@ -103,6 +106,12 @@ def packed_as_it_lies(connection: sqlite3.Connection, block: Block) -> columns.P
     if zlib.crc32(stored[4:]).to_bytes(4, "big") != stored[:4]:
         return None
     return columns.Packed(stored[4:], block.last - block.first + 1, block.end)
+
+
+def is_final(connection: sqlite3.Connection, block: Block) -> bool:
+    """Whether the times of `block` stand: no reading of its boot waits, or waited, for the true time."""
+    found = connection.execute("SELECT zero FROM boot WHERE id = ?", (block.boot_id,)).fetchone()
+    return found is None or found[0] is None
 
 
 def delete(connection: sqlite3.Connection, first: int) -> None:

@@ -76,6 +76,8 @@ def take_block(connection: sqlite3.Connection, start: int, last: int = _NO_END) 
     block = blocks.at_or_after(connection, start)
     if block is None or block.first != start or block.last > last or block.last - start < MOST_READINGS:
         return None
+    if not blocks.is_final(connection, block):
+        return None
     found = blocks.packed_as_it_lies(connection, block)
     if found is None or len(found.body) > _MOST_BLOCK_BYTES:
         return None

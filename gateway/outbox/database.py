@@ -6,7 +6,9 @@ other, so a SQLite bug between several WAL writers (3.7.0 to 3.51.2) cannot touc
 
 import logging
 import os
+import shutil
 import sqlite3
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -61,17 +63,51 @@ def open_database(
     return connection, trouble
 
 
-def open_for_reading(folder: Path) -> sqlite3.Connection | None:
+def reading(path: Path) -> sqlite3.Connection:
+    """A connection that only reads."""
+    return sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=2.0, isolation_level=None)
+
+
+def open_for_reading(folder: Path, connect: Connect = reading) -> sqlite3.Connection | None:
     """A read-only connection while no gateway runs; None when there is no outbox yet. Raises StoreError."""
     path = folder / FILE_NAME
     if not path.exists():
         return None
     try:
-        connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=2.0, isolation_level=None)
-        refuse_newer(path, connection)
+        return _opened(path, connect)
+    except sqlite3.DatabaseError as error:
+        if not _is_refused(error):
+            raise StoreError(sentence(path, error)) from error
+    # On a read-only disk SQLite cannot make the index of the write-ahead log: a copy elsewhere can be read.
+    try:
+        with tempfile.TemporaryDirectory(prefix="gewu-outbox-") as elsewhere:
+            copy = Path(elsewhere) / path.name
+            for suffix in ("", "-wal"):
+                if (part := path.with_name(path.name + suffix)).exists():
+                    shutil.copyfile(part, copy.with_name(copy.name + suffix))
+            return _opened(copy, connect)  # its files stay until the connection is closed, though their names go
+    except OSError as error:
+        raise StoreError(f"The outbox {path} cannot be read: {error.strerror}.") from error
     except sqlite3.DatabaseError as error:
         raise StoreError(sentence(path, error)) from error
+
+
+def _opened(path: Path, connect: Connect) -> sqlite3.Connection:
+    connection = connect(path)
+    try:
+        refuse_newer(path, connection)
+    except UnicodeDecodeError as error:
+        connection.close()
+        raise _damage("its schema is no text") from error
+    except BaseException:
+        connection.close()
+        raise
     return connection
+
+
+def _is_refused(error: sqlite3.Error) -> bool:
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    return code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM)
 
 
 def page_size(connection: sqlite3.Connection) -> int:
@@ -96,7 +132,7 @@ def sentence(path: Path, error: sqlite3.Error) -> str:
         return f"The disk with {path} is full: free some space; nothing that was accepted is lost."
     if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         return f"The outbox {path} is in use by another program, probably a running gateway: stop that one first."
-    if code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM):
+    if _is_refused(error):
         return f"The outbox {path} cannot be written ({error}): check the rights and whether the disk is read-only."
     return f"The outbox {path} failed ({error}): check the disk or the card."
 
@@ -117,14 +153,22 @@ def _prepare(path: Path, connect: Connect, suspected: bool) -> sqlite3.Connectio
         small = path.stat().st_size <= _CHECKED_BYTES
         found = connection.execute("PRAGMA quick_check(1)").fetchone()[0] if small or suspected else "ok"
         if found != "ok":
-            damage = sqlite3.DatabaseError(found)
-            damage.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
-            raise damage
+            raise _damage(found)
         migrate(path, connection)
+    except UnicodeDecodeError as error:
+        # SQLite's own words quote the schema, and where that is damaged they are no text.
+        connection.close()
+        raise _damage("its schema is no text") from error
     except BaseException:
         connection.close()
         raise
     return connection
+
+
+def _damage(what: str) -> sqlite3.DatabaseError:
+    damage = sqlite3.DatabaseError(what)
+    damage.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
+    return damage
 
 
 def _set_aside(path: Path) -> Path:

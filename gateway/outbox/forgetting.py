@@ -6,10 +6,10 @@ It runs inside its caller's transaction and remembers nothing.
 import sqlite3
 from collections.abc import Sequence
 
-from gateway.outbox import behind, blocks, gaps, readings, rows
+from gateway.outbox import behind, blocks, gaps, readings, rows, times
 from gateway.outbox.lane import Lane, Pruned
 from gateway.outbox.route import Route
-from gateway.outbox.streams import GAPS, NAMES, NUMBERED, READINGS
+from gateway.outbox.streams import CORRECTIONS, GAPS, NAMES, NUMBERED, READINGS
 
 _RECORDS = 2000
 _BLOCKS = 200
@@ -43,6 +43,8 @@ def forget_records(connection: sqlite3.Connection, lanes: Sequence[Lane], pruned
         step = pruned.get(lane.id)
         if step and GAPS in step.done:
             connection.execute("DELETE FROM gap WHERE uplink = ? AND id < ?", (lane.id, step.done[GAPS]))
+        if step and CORRECTIONS in step.done:
+            times.forget(connection, lane.id, step.done[CORRECTIONS])
     return more
 
 

@@ -19,11 +19,14 @@ from gateway.outbox.lane import Lane
 from gateway.outbox.reserve import Reserve
 from gateway.outbox.route import Keep, Route
 from gateway.outbox.streams import READINGS
+from gateway.outbox.times import Times
 from gateway.outbox.waiting import Waiting
 
 # Confirmations wait for a commit that writes their page anyway, that of the next message; but no longer than this.
 _MOST_MARKS = 8
 _MARKS_WAIT_S = 5.0
+# Commits that follow one another faster than this are made with little work, the others with few bytes.
+_OFTEN_S = 0.5
 
 
 class Ground:
@@ -37,6 +40,7 @@ class Ground:
         self._connect = connect
         self._lock = threading.RLock()
         self._waiting = Waiting()
+        self._times = Times()
         self._listeners: list[Callable[[], None]] = []
         self._sheds: list[Callable[[int], int]] = []
         self._lanes: dict[str, Lane] = {}
@@ -44,7 +48,7 @@ class Ground:
         self._failed_by: sqlite3.Error | None = None
         self._reserve = Reserve(folder, keep.max_bytes)
         self._boot = 0
-        self._marked_at = clock.monotonic()
+        self._marked_at = self._committed_at = clock.monotonic()
         self.counts = dict.fromkeys(
             ("commits", "commit_failures", "reserve_released", "blocks_packed", "readings_thinned", "readings_dropped"),
             0,
@@ -98,8 +102,10 @@ class Ground:
         written = {lane.id: set(lane.marks) if with_marks else set() for lane in lanes}
         try:
             connection.execute("BEGIN IMMEDIATE")
-            self._waiting.write(connection, self._boot, with_readings)
-            for lane in lanes:
+            quickly = self._clock.monotonic() - self._committed_at < _OFTEN_S
+            self._waiting.write(connection, self._boot, with_readings=with_readings, quickly=quickly)
+            self._times.write(connection, self._boot, self._clock.boot)
+            for lane in lanes if any(written.values()) else ():
                 connection.executemany(
                     "UPDATE message SET delivered = 1 WHERE uplink = ? AND seq = ?",
                     [(lane.id, seq) for seq in written[lane.id]],
@@ -116,7 +122,9 @@ class Ground:
             raise
         points.reach("commit.after")
         self.counts["commits"] += 1
+        self._committed_at = self._clock.monotonic()
         self._waiting.committed(with_readings)
+        self._times.written()
         for lane in lanes:
             lane.marks -= written[lane.id]
         if with_marks:
@@ -165,6 +173,7 @@ class Ground:
             connection.execute("BEGIN IMMEDIATE")
             connection.execute("INSERT OR IGNORE INTO boot (name) VALUES (?)", (self._clock.boot,))
             self._boot = connection.execute("SELECT id FROM boot WHERE name = ?", (self._clock.boot,)).fetchone()[0]
+            self._times.load(connection, self._boot, self._clock.boot)
             self.epoch = connection.execute("SELECT value FROM meta WHERE key = 'epoch'").fetchone()[0]
             now = self._clock.monotonic()
             lanes = attach(connection, self._routes, now, self._clock.wall_ms())

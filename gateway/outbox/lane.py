@@ -12,13 +12,13 @@ from typing import NamedTuple
 import msgspec
 
 from gateway.filters import Filter
-from gateway.outbox import behind, composing, gaps, readings
+from gateway.outbox import behind, composing, gaps, readings, times
 from gateway.outbox.behind import Runs
 from gateway.outbox.composing import Content, Span
 from gateway.outbox.readings import Shelf
 from gateway.outbox.route import Route
-from gateway.outbox.streams import EVENTS, GAPS, NAMES, NUMBERED, READINGS
-from gateway.records import Event, Gap, Message
+from gateway.outbox.streams import CORRECTIONS, EVENTS, GAPS, NAMES, NUMBERED, READINGS
+from gateway.records import Correction, Event, Gap, Message
 
 _PRUNE_MESSAGES = 500
 _NO_END = 2**62
@@ -120,19 +120,27 @@ class Lane:
         made: list[tuple[Message, Span]] = []
         cursor = dict(self.cursor)
 
-        def number(span: Span, boot: str, records: tuple[Event] | tuple[Gap]) -> None:
+        zeros: dict[int, int | None] = {}
+
+        def number(span: Span, boot: str, records: tuple[Event] | tuple[Gap] | tuple[Correction]) -> None:
             seq = self.next_seq + len(made)
-            message = Message(epoch=epoch, seq=seq, sent=sent, boot=boot, first=span.first, records=records)
+            last = span.last if self.filter is not None and span.stream == EVENTS else 0
+            message = Message(epoch=epoch, seq=seq, sent=sent, boot=boot, first=span.first, records=records, last=last)
             made.append((message, span))
 
         events, cursor[EVENTS] = composing.take_events(connection, self.filter, cursor[EVENTS], room)
         for n, boot, event in events:
-            number(Span(EVENTS, n, n), boot, (event,))
+            zero = zeros[self.next_seq + len(made)] = times.zero_of(connection, boot)
+            number(Span(EVENTS, n, n), boot, (times.corrected_event(connection, boot, event, zero),))
         bulk = min(bulk, room - len(made))
         if bulk > 0:
             for gap_id, gap in gaps.listed(connection, self.id, cursor[GAPS], bulk):
                 number(Span(GAPS, gap_id, gap_id), "", (gap,))
                 cursor[GAPS] = gap_id + 1
+                bulk -= 1
+            for id, told in times.listed(connection, self.id, cursor[CORRECTIONS], max(0, bulk)):
+                number(Span(CORRECTIONS, id, id), told.boot, (told,))
+                cursor[CORRECTIONS] = id + 1
                 bulk -= 1
         late = self._set_backlog_behind(connection, cursor)
         while bulk > 0:
@@ -140,13 +148,13 @@ class Lane:
             if content is None or not (content.full or due or not content.records):
                 break
             cursor[READINGS] = content.last + 1
-            bulk -= self._add(made, epoch, sent, content)
+            bulk -= self._add(connection, made, zeros, epoch, sent, content)
         while bulk > 0 and late:
             first, last = late[0]
             content = self._take(connection, first, last)
             late = behind.without(late, last if content is None else content.last)
-            bulk -= 0 if content is None else self._add(made, epoch, sent, content)
-        self._write(connection, made, cursor, late, sent)
+            bulk -= 0 if content is None else self._add(connection, made, zeros, epoch, sent, content)
+        self._write(connection, made, zeros, cursor, late, sent)
         return Composed(made, cursor, late)
 
     def _set_backlog_behind(self, connection: sqlite3.Connection, cursor: dict[int, int]) -> Runs:
@@ -161,12 +169,27 @@ class Lane:
         whole = composing.take_block(connection, start, last) if self.whole_blocks else None
         return whole or composing.take_readings(connection, self._shelf, self.filter, start, last)
 
-    def _add(self, made: list[tuple[Message, Span]], epoch: str, sent: int, content: Content) -> int:
+    def _add(
+        self,
+        connection: sqlite3.Connection,
+        made: list[tuple[Message, Span]],
+        zeros: dict[int, int | None],
+        epoch: str,
+        sent: int,
+        content: Content,
+    ) -> int:
         """Number the message of `content`; returns how many that made: 0 when the filter left nothing."""
         if not content.records:
             return 0
-        message = self._message(epoch, self.next_seq + len(made), sent, content, self.filter is not None)
-        made.append((message, Span(READINGS, content.first, content.last)))
+        seq = self.next_seq + len(made)
+        zeros[seq] = times.zero_of(connection, content.boot)
+        content = times.corrected(content, zeros[seq])
+        made.append(
+            (
+                self._message(epoch, seq, sent, content, self.filter is not None),
+                Span(READINGS, content.first, content.last),
+            )
+        )
         return 1
 
     def _message(self, epoch: str, seq: int, sent: int, content: Content, filtered: bool) -> Message:
@@ -184,14 +207,15 @@ class Lane:
         self,
         connection: sqlite3.Connection,
         made: list[tuple[Message, Span]],
+        zeros: dict[int, int | None],
         cursor: dict[int, int],
         late: Runs,
         sent: int,
     ) -> None:
         connection.executemany(
-            "INSERT INTO message (uplink, seq, stream, first, last, sent, delivered, filter)"
-            " VALUES (?, ?, ?, ?, ?, ?, 0, ?)",
-            [(self.id, message.seq, *span, sent, self.filter_id) for message, span in made],
+            "INSERT INTO message (uplink, seq, stream, first, last, sent, delivered, filter, zero)"
+            " VALUES (?, ?, ?, ?, ?, ?, 0, ?, ?)",
+            [(self.id, message.seq, *span, sent, self.filter_id, zeros.get(message.seq)) for message, span in made],
         )
         if late != self.behind:
             behind.write(connection, self.id, late)
@@ -214,33 +238,42 @@ class Lane:
     def rebuild(self, connection: sqlite3.Connection, epoch: str, seq: int) -> Message | None:
         """The message `seq` exactly as it was first composed; None when it, or part of it, is no longer kept."""
         found = connection.execute(
-            "SELECT stream, first, last, sent, spec FROM message LEFT JOIN filter ON filter.id = message.filter"
+            "SELECT stream, first, last, sent, spec, zero FROM message LEFT JOIN filter ON filter.id = message.filter"
             " WHERE uplink = ? AND seq = ?",
             (self.id, seq),
         ).fetchone()
         if found is None:
             return None
-        stream, first, last, sent, spec = found
+        stream, first, last, sent, spec, zero = found
         if stream == READINGS:
             wanted = None if spec is None else msgspec.json.decode(spec, type=Filter)
             whole = composing.take_block(connection, first, last) if self.whole_blocks and wanted is None else None
             if whole is not None and whole.last == last:
                 return self._message(epoch, seq, sent, whole, False)
             content = composing.same_readings(connection, self._shelf, wanted, first, last)
-            return None if content is None else self._message(epoch, seq, sent, content, wanted is not None)
+            if content is None:
+                return None
+            return self._message(epoch, seq, sent, times.corrected(content, zero), wanted is not None)
         boot = ""
-        records: tuple[Event] | tuple[Gap]
+        records: tuple[Event] | tuple[Gap] | tuple[Correction]
         if stream == GAPS:
             match = [gap for gap_id, gap in gaps.listed(connection, self.id, first, 1) if gap_id == first]
             if not match:
                 return None
             records = (match[0],)
+        elif stream == CORRECTIONS:
+            told = [found for id, found in times.listed(connection, self.id, first, 1) if id == first]
+            if not told:
+                return None
+            boot, records = told[0].boot, (told[0],)
         else:
             events, _ = composing.take_events(connection, None, first, 1)
             if not events or events[0][0] != first:
                 return None
-            boot, records = events[0][1], (events[0][2],)
-        return Message(epoch=epoch, seq=seq, sent=sent, boot=boot, first=first, records=records)
+            boot = events[0][1]
+            records = (times.corrected_event(connection, boot, events[0][2], zero),)
+        looked = last if spec is not None and stream == EVENTS else 0
+        return Message(epoch=epoch, seq=seq, sent=sent, boot=boot, first=first, records=records, last=looked)
 
     def void(self, connection: sqlite3.Connection, seq: int, now_ms: int, reason: str = "no longer readable") -> None:
         """A message that nobody will get is given up: its number and its records are announced as gaps."""

@@ -69,7 +69,7 @@ class Outbox(Upkeep):
         if self._thread.is_alive():
             self._thread.join()
         try:
-            self._commit_all()
+            self.commit()
         except StoreError as error:
             _log.error("%s Closing with %d readings uncommitted.", error, self._waiting.count)
         with self._lock:
@@ -90,6 +90,7 @@ class Outbox(Upkeep):
                 self._commit_early()
             now = self._clock.monotonic()
             self._waiting.add_reading(reading, now)
+            self._times.saw(reading)
             idle = [lane for lane in self._lanes.values() if lane.waiting_since is None]
             for lane in idle:
                 lane.waiting_since = now
@@ -114,6 +115,7 @@ class Outbox(Upkeep):
                 fresh = [(record.event, record.key) for record in unknown]
             for event, key in fresh:
                 self._waiting.add_event(event, key)
+                self._times.saw(event)
             if note is not None:
                 self._waiting.add_note(note)
             if not fresh and note is None:
@@ -138,9 +140,16 @@ class Outbox(Upkeep):
         with self._lock, self._reading() as connection:
             return open_events(connection)
 
+    def commit(self) -> None:
+        """Commit what waits. Raises StoreError, keeping everything for the next try."""
+        with self._lock:
+            if self._waiting or any(lane.marks for lane in self._lanes.values()):
+                with self._transaction():
+                    pass  # what waits is part of every transaction
+
     def flush(self) -> None:
         """Commit what waits, and one step of tending. Raises StoreError, keeping everything for the next try."""
-        self._commit_all()
+        self.commit()
         self._tend()
 
     def tend(self) -> bool:
@@ -186,12 +195,6 @@ class Outbox(Upkeep):
 
     # --- inside ---------------------------------------------------------------------------------------
 
-    def _commit_all(self) -> None:
-        with self._lock:
-            if self._waiting or any(lane.marks for lane in self._lanes.values()):
-                with self._transaction():
-                    pass  # what waits is part of every transaction
-
     def _commit_early(self) -> None:
         """A burst must not push its own head out of the bounded memory."""
         try:
@@ -205,7 +208,7 @@ class Outbox(Upkeep):
         try:
             with self._lock:
                 if self._marks_wait():
-                    self._commit_all()
+                    self.commit()
                 elif self._waiting and self.pause() <= _SHORTEST_S:
                     with self._transaction(with_marks=False):
                         pass  # what waits is part of every transaction

@@ -41,8 +41,11 @@ def finite(values: dict[str, Value]) -> tuple[dict[str, Value], dict[str, Mark]]
 
 def clean(reading: Reading) -> Reading:
     """The reading with a mark "bad" in place of each value that JSON cannot carry."""
-    kept, bad = finite(reading.values)
-    return msgspec.structs.replace(reading, values=kept, marks=reading.marks | bad) if bad else reading
+    for value in reading.values.values():
+        if isinstance(value, float) and not math.isfinite(value):
+            kept, bad = finite(reading.values)
+            return msgspec.structs.replace(reading, values=kept, marks=reading.marks | bad)
+    return reading
 
 
 def as_row(n: int, boot: int, event: Event) -> tuple[int, int, int, int, bytes]:

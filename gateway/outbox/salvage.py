@@ -67,7 +67,7 @@ def _copy(old: sqlite3.Connection, new: sqlite3.Connection, table: str) -> int:
     known = [name for _, name, *_ in new.execute(f"PRAGMA table_info({table})")]
     try:
         columns = [name for _, name, *_ in old.execute(f"PRAGMA table_info({table})") if name in known]
-    except sqlite3.Error:
+    except (sqlite3.Error, UnicodeDecodeError):
         return 0
     if not columns:
         return 0
@@ -77,7 +77,10 @@ def _copy(old: sqlite3.Connection, new: sqlite3.Connection, table: str) -> int:
     for row in _rows(old, table, names):
         count = _records(table, dict(zip(columns, row, strict=True)))
         if count is not None:
-            new.execute(insert, row)
+            try:
+                new.execute(insert, row)
+            except sqlite3.IntegrityError:
+                continue  # nobody wrote such a row
             records += count
     return records
 

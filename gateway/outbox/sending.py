@@ -4,11 +4,11 @@ from collections.abc import Sequence
 
 from gateway import points
 from gateway.intervals import Intervals
-from gateway.outbox import gaps, readings, rows
+from gateway.outbox import gaps, readings, rows, times
 from gateway.outbox.composing import MOST_READINGS
 from gateway.outbox.lane import Composed, Lane
 from gateway.outbox.notebook import Notebook
-from gateway.outbox.streams import EVENTS, GAPS, READINGS
+from gateway.outbox.streams import CORRECTIONS, EVENTS, GAPS, READINGS
 from gateway.records import Message
 
 # A replay request names at most this many messages; a receiver asks for the rest when it has these.
@@ -65,7 +65,7 @@ class Sending(Notebook):
             self._ready()
             lane = self._lanes[uplink]
             # A transaction, because a row that turns out unreadable is set aside.
-            with self._transaction() as connection:
+            with self._transaction(with_marks=False) as connection:
                 found = lane.rebuild(connection, self.epoch, seq)
                 voided = found is None and seq in lane.undelivered
                 if voided:
@@ -143,5 +143,8 @@ class Sending(Notebook):
             if lane.cursor[EVENTS] < rows.next_number(connection, EVENTS):
                 return True
             backlog = readings.next_number(connection) - lane.cursor[READINGS] + self._waiting.count
-            news = bulk > 0 and gaps.listed(connection, lane.id, lane.cursor[GAPS], 1)
+            news = bulk > 0 and (
+                gaps.listed(connection, lane.id, lane.cursor[GAPS], 1)
+                or times.listed(connection, lane.id, lane.cursor[CORRECTIONS], 1)
+            )
             return bool(news) or (bulk > 0 and (backlog >= MOST_READINGS or bool(lane.behind)))

@@ -5,12 +5,13 @@ Each step is short, and what takes long is done without the lock.
 
 from collections.abc import Callable
 
+from gateway import points
 from gateway.outbox import blocks, compaction, quota
 from gateway.outbox.forgetting import forget_records
 from gateway.outbox.lane import Pruned
 from gateway.outbox.sending import Sending
 
-_PRUNE_EVERY_S = 10.0
+_PRUNE_EVERY_S = 30.0  # each is a commit
 _RESERVE_EVERY_S = 30.0
 
 # Frees about so many bytes, of what is worth less than readings, and returns how many it was.
@@ -43,6 +44,7 @@ class Upkeep(Sending):
                 if step is not None:
                     steps[lane.id] = step
             more = forget_records(connection, lanes, steps)
+            points.reach("prune")
         for lane in lanes:
             if lane.id in steps:
                 lane.pruned(steps[lane.id])
@@ -54,10 +56,22 @@ class Upkeep(Sending):
         if now >= self._reserve_at:
             self._reserve_at = now + _RESERVE_EVERY_S
             self._reserve.make()
+        if self._times.pending and self._clock.state() == "trusted":
+            self._correct_times()
         with self._lock:
             if now >= self._prune_at and not self._prune(now, self._keep.replay_window):
                 self._prune_at = now + _PRUNE_EVERY_S
         return self._pack() or self._make_room()
+
+    def _correct_times(self) -> None:
+        """The clock is set: records of this boot before get their true times, and who has them is told."""
+        with self._lock:
+            mono = self._clock.mono_ms()
+            zero = self._clock.wall_ms() - mono
+            with self._transaction() as connection:
+                self._times.resolve(connection, self._boot, zero, mono, [lane.id for lane in self._lanes.values()])
+            self._times.resolved()
+        self._wake()
 
     def _pack(self) -> bool:
         """Pack groups into one block; True when it did."""

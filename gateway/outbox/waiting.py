@@ -4,6 +4,7 @@ It does no input or output of its own beyond the SQL that its caller's transacti
 nobody knows whether it reached the disk all the same; what it held is remembered until the database is open again.
 """
 
+import logging
 import sqlite3
 from collections import deque
 
@@ -13,6 +14,8 @@ from gateway.outbox import blocks, facts, gaps, readings, rows
 from gateway.outbox.blocks import AS_COMMITTED, MOST_IN_GROUP, Packed
 from gateway.outbox.streams import EVENTS, READINGS
 from gateway.records import Event, Gap, Note, OpenEvent, Reading
+
+_log = logging.getLogger(__name__)
 
 # While the disk refuses: 100 devices at one reading per 10 s fill this in 1,000 s. Packed, that is well below 1 MB.
 MOST_READINGS = 10_000
@@ -45,10 +48,10 @@ class Waiting:
         self._open.append(rows.clean(reading))
         self.count += 1
         if len(self._open) == MOST_IN_GROUP:
-            self._seal()
+            self._seal(quickly=True)
 
-    def _seal(self) -> None:
-        self._groups.append(blocks.packed(self._open))
+    def _seal(self, quickly: bool) -> None:
+        self._groups.append(blocks.packed(self._open, quickly))
         self._open.clear()
 
     def _drop(self, gone: Packed) -> None:
@@ -94,11 +97,16 @@ class Waiting:
         )
         return found.fetchone() is not None
 
-    def write(self, connection: sqlite3.Connection, boot: int, with_readings: bool = True) -> None:
-        """Number and insert everything (or the events alone); `committed` follows when the transaction is."""
+    def write(
+        self, connection: sqlite3.Connection, boot: int, *, with_readings: bool = True, quickly: bool = True
+    ) -> None:
+        """Number and insert everything (or the events alone); `committed` follows when the transaction is.
+
+        `quickly` spares the processor, else the disk is spared.
+        """
         self._written = None
         if with_readings:
-            self._write_readings(connection, boot)
+            self._write_readings(connection, boot, quickly)
         if self.events:
             start = rows.next_number(connection, EVENTS)
             rows.insert(connection, (rows.as_row(start + i, boot, e) for i, (e, _) in enumerate(self.events)))
@@ -107,9 +115,11 @@ class Waiting:
         for name, text in self.notes.items():
             facts.set_note(connection, name, text.encode())
 
-    def _write_readings(self, connection: sqlite3.Connection, boot: int) -> None:
+    def _write_readings(self, connection: sqlite3.Connection, boot: int, quickly: bool) -> None:
+        if not self.count and not self._dropped:
+            return
         if self._open:
-            self._seal()
+            self._seal(quickly)
         number = readings.next_number(connection)
         if self._dropped:
             last = number + self._dropped.last
@@ -154,8 +164,11 @@ def _open_or_clear(connection: sqlite3.Connection, event: Event, key: str) -> No
 
 
 def open_events(connection: sqlite3.Connection) -> list[OpenEvent]:
-    """The committed events that have not cleared."""
-    return [
-        OpenEvent(event=msgspec.json.decode(body, type=Event), key=key)
-        for key, body in connection.execute("SELECT key, body FROM open_event ORDER BY id")
-    ]
+    """The committed events that have not cleared; one that damage has made unreadable is passed over, and logged."""
+    found = []
+    for key, body in connection.execute("SELECT key, body FROM open_event ORDER BY id"):
+        try:
+            found.append(OpenEvent(event=msgspec.json.decode(body, type=Event), key=key))
+        except (msgspec.MsgspecError, UnicodeDecodeError, TypeError) as error:
+            _log.error("an open event (%s) cannot be read back: it is raised anew if it still holds: %s", key, error)
+    return found

@@ -4,6 +4,7 @@ It refuses what a database would stumble over (a number beyond 2^53, a NUL in a 
 before it is counted as here: what is refused is named, counted and missing.
 """
 
+import math
 import re
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -17,6 +18,7 @@ from gateway.uplink.native import Numbered, Readings, WireCase, WireCorrection, 
 NUMBERED = ("readings", "events", "cases", "gaps", "corrections")
 _MOST = 2**53
 _MOST_NAME = 127
+_MOST_DEPTH = 32
 _NAME = re.compile(r"[^\x00-\x1f]{1,127}")
 
 
@@ -55,6 +57,8 @@ def take(topic: str, payload: bytes, got: int) -> Taken | Status | None:
             raise ValueError(f"it is a message of the kind {kind}")
         return Status(gateway, content, got)
     message = native.parse(address.kind, payload)
+    if isinstance(message, Readings) and not payload.lstrip().startswith(b"{"):
+        _finite(message)
     return understood(gateway, address.kind, message, native.decode(payload), got)
 
 
@@ -68,6 +72,14 @@ def understood(gateway: str, kind: str, message: Numbered, content: dict[str, An
             raise ValueError(f"its {what} {name[:40]!r} is no name")
     times = sorted(_times(message))
     return Taken(gateway, kind, message, content, times[0] if times else got, times[-1] if times else got, got)
+
+
+def _finite(message: Readings) -> None:
+    """The compact form can hold what JSON, and so no file and no table of ours, can. Raises ValueError."""
+    for reading in message.readings:
+        for name, value in reading.values.items():
+            if isinstance(value, float) and not math.isfinite(value):
+                raise ValueError(f"its value {name[:40]!r} of {reading.device[:40]!r} is no number")
 
 
 def records(message: Numbered) -> int:
@@ -110,11 +122,18 @@ def _names(message: Numbered) -> Iterator[tuple[str, str]]:
             yield "place", message.place[:_MOST_NAME] or "-"
         case WireCase():
             yield "id", message.id
+            if _deeper(message.case, _MOST_DEPTH) or _deeper(message.transition, _MOST_DEPTH):
+                raise ValueError(f"its case is nested more than {_MOST_DEPTH} levels deep")
         case WireGap():
             yield "stream", message.stream
             yield "reason", message.reason[:_MOST_NAME] or "-"
         case WireCorrection():
             yield "boot", message.boot
+
+
+def _deeper(value: Any, levels: int) -> bool:
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return levels == 0 or any(_deeper(one, levels - 1) for one in inner if isinstance(one, dict | list))
 
 
 def _times(message: Numbered) -> Iterator[int]:

@@ -13,7 +13,8 @@ from gateway.commands import issuers
 from gateway.commands.alarms import Alarms
 from gateway.commands.book import Book
 from gateway.commands.carrier import Carrier, Reach
-from gateway.commands.desk import Desk, Limits
+from gateway.commands.clerk import Clerk, Limits
+from gateway.commands.desk import Desk
 from gateway.commands.envelope import approve, sign
 from gateway.outbox import Outbox
 from gateway.records import rfc3339
@@ -85,7 +86,8 @@ class Bench:
         alarms = Alarms(self.outbox.accept_event, self.outbox.open_events, self.clock)
         reach = Reach(self.bus, self.device, KEY, self.bus.latest)
         carrier = Carrier({"b1": reach}, book, self.clock, alarms, self.outbox.open_events)
-        return Desk(self.limits, self.issuers, ("g1", "site/g1"), carrier, book, self.clock, alarms)
+        clerk = Clerk(self.limits, self.issuers, ("g1", "site/g1"), carrier, book, self.clock, alarms)
+        return Desk(clerk, self.limits, book, self.clock)
 
     def restart(self) -> None:
         self.outbox.close()

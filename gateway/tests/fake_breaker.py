@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from gateway.bus.trouble import no_use
 from gateway.bus.wire import Wire
 from gateway.config import Device
-from gateway.profile import load
+from gateway.profile import Register, load
 from gateway.records import Value
 
 T = TypeVar("T")
@@ -42,7 +42,7 @@ class FakeBreaker:
                 words[start : start + register.size] = self._raw(register)
         return words
 
-    def _raw(self, register: Any) -> list[int]:
+    def _raw(self, register: Register) -> list[int]:
         if register.type == "bits":
             return [sum(1 << bit for bit, name in register.bits if self.values[name])]
         value = self.values[register.name]
@@ -98,9 +98,8 @@ class FakeBreaker:
             self.values["closed"] = self.values["contact"] = code == 2
 
 
-def _raw(register: Any, value: float, size: int) -> bytes:
-    raw: int = round((value - register.offset) / register.scale)
-    return raw.to_bytes(size, "big", signed=value < 0)
+def _raw(register: Register, value: float, size: int) -> bytes:
+    return round((value - register.offset) / register.scale).to_bytes(size, "big", signed=value < 0)
 
 
 class FakeBus:

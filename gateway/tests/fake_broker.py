@@ -31,7 +31,9 @@ class FakeLink:
         self.unconfirmed += 1
         self._broker.most_unconfirmed = max(self._broker.most_unconfirmed, self.unconfirmed)
         self._broker.published.append((publication.topic, publication.payload, publication.retain))
-        if self._broker.confirms:
+        if self._broker.poison is not None and self._broker.poison in publication.payload:
+            self.lose("the broker hung up")
+        elif self._broker.confirms:
             self.confirm(self._token)
         return self._token
 
@@ -71,6 +73,7 @@ class FakeBroker(OneWay):
         self.attempts: list[float] = []
         self.confirms = True
         self.refuses: str | None = None
+        self.poison: bytes | None = None
         self.most_unconfirmed = 0
         self.will: Publication | None = None
         self.monotonic: Callable[[], float] = lambda: 0.0

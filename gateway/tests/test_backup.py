@@ -5,6 +5,7 @@ import json
 import tarfile
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, ClassVar
@@ -26,6 +27,7 @@ from gateway.records import Gap, Reading
 from gateway.tests.fake_clock import FakeClock
 from gateway.tests.outbox_samples import Route, event, reading
 
+pytestmark = pytest.mark.integration
 ROUTE = Route("uplink1", max_delay=0.0)
 
 
@@ -148,43 +150,69 @@ def test_a_damaged_backup_is_refused(tmp_path: Path, made: Path, share: float) -
         assert list((tmp_path / "new").iterdir()) == []
 
 
-@pytest.mark.integration
+@contextmanager
+def at_work(config: Path) -> Iterator[Agent]:
+    """A gateway that runs in this process."""
+    agent, stop = Agent(load(config), SystemClock()), threading.Event()
+    running = threading.Thread(target=agent.run, args=(stop,))
+    running.start()
+    try:
+        yield agent
+    finally:
+        stop.set()
+        running.join()
+
+
 def test_taken_from_a_gateway_at_work(tmp_path: Path) -> None:
     """B9 under load: while records are accepted, the backup is whole and holds all that was committed before it."""
     config = configured(tmp_path / "old")
     (tmp_path / "usb").mkdir()
-    agent = Agent(load(config), SystemClock())
-    stop, count = threading.Event(), 0
-    running = threading.Thread(target=agent.run, args=(stop,))
-    running.start()
-    halt = threading.Event()
+    halt, count = threading.Event(), 0
+    with at_work(config) as agent:
 
-    def load_it() -> None:
-        nonlocal count
-        while not halt.is_set():
-            for _ in range(200):
-                agent.outbox.put_reading(reading(count))
-                count += 1
-            agent.outbox.flush()
-            halt.wait(0.01)
+        def load_it() -> None:
+            nonlocal count
+            while not halt.is_set():
+                for _ in range(200):
+                    agent.outbox.put_reading(reading(count))
+                    count += 1
+                agent.outbox.flush()
+                halt.wait(0.01)
 
-    loading = threading.Thread(target=load_it)
-    loading.start()
-    try:
-        while agent.outbox.stats().accepted < 5000:
-            halt.wait(0.01)
-        before = agent.outbox.stats().accepted
-        said = gewu("backup", "--config", str(config), "--to", str(tmp_path / "usb"))
-    finally:
-        halt.set()
-        loading.join()
-        stop.set()
-        running.join()
+        loading = threading.Thread(target=load_it)
+        loading.start()
+        try:
+            while agent.outbox.stats().accepted < 5000:
+                halt.wait(0.01)
+            before = agent.outbox.stats().accepted
+            said = gewu("backup", "--config", str(config), "--to", str(tmp_path / "usb"))
+        finally:
+            halt.set()
+            loading.join()
     gewu("restore", said["file"], "--into", str(tmp_path / "new"))
     after = kept(tmp_path / "new" / "data")
     assert before <= len(after) <= count
     assert after == kept(tmp_path / "old" / "data")[: len(after)]
     assert not list((tmp_path / "old" / "data").glob("backup-work*"))
+
+
+def test_the_schedule_of_a_gateway_can_be_restored(tmp_path: Path, server: str) -> None:
+    """`[backup]` to a server: what the running gateway puts there by itself comes back with every record."""
+    more = f'[backup]\nto = "{server}"\nusername = "u"\npassword_file = "password"\nkeep = 1\n'
+    with at_work(configured(tmp_path / "old", more)) as agent:
+        for number in range(300):
+            agent.outbox.put_reading(reading(number))
+        agent.outbox.flush()
+        assert agent.backup is not None
+        assert agent.backup.once()
+        status = agent.status()["backup"]
+        assert (status["to"], status["trouble"]) == (server, None)
+    ((name, content),) = _Dav.files.items()
+    (tmp_path / "fetched.tar.gz").write_bytes(content)
+    assert name.startswith("/dav/gewu-b1-")
+    gewu("restore", str(tmp_path / "fetched.tar.gz"), "--into", str(tmp_path / "new"))
+    assert kept(tmp_path / "new" / "data") == kept(tmp_path / "old" / "data")
+    assert len(kept(tmp_path / "new" / "data")) == 300
 
 
 class _Dav(BaseHTTPRequestHandler):

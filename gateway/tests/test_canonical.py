@@ -68,7 +68,7 @@ def test_the_examples_of_the_text() -> None:
 
 @pytest.mark.parametrize(
     "data",
-    [b'{"a":1,"a":1}', b"NaN", b"[Infinity]", b"\xff", b"[" * 100_000, b"{", b'{"a":1}x'],
+    [b'{"a":1,"a":1}', b"NaN", b"[Infinity]", b"\xff", b"[" * 100_000, b"[" * 33 + b"]" * 33, b"{", b'{"a":1}x'],
 )
 def test_what_two_readers_could_take_differently_is_not_read(data: bytes) -> None:
     """A name twice, constants that are no JSON, endless depth."""

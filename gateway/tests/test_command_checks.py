@@ -6,6 +6,8 @@ from typing import Any
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from gateway.commands import board_keys, issuers
 from gateway.commands.audit import chained, verify
@@ -234,3 +236,26 @@ def test_strangers_are_told_at_once_and_then_in_heaps() -> None:
     assert [strangers.one(now) for now in (0.0, 1.0, 2.0)] == [True, False, False]
     assert [strangers.due(now) for now in (9.0, 10.0, 30.0)] == [0, 2, 0]
     assert [strangers.one(now) for now in (31.0, 32.0)] == [True, False]
+
+
+@given(
+    st.binary(max_size=200)
+    | st.recursive(st.none() | st.integers() | st.text(), st.lists).map(json.dumps).map(str.encode)
+)
+def test_whatever_comes_is_a_command_or_a_sentence(payload: bytes) -> None:
+    """Any bytes, and valid envelopes with one value exchanged: nothing but ValueError."""
+    with pytest.raises(ValueError):
+        parse(payload)
+
+
+@given(
+    st.sampled_from(sorted(json.loads(order(NOW)))),
+    st.none() | st.integers() | st.floats() | st.text() | st.lists(st.text()),
+)
+def test_an_envelope_with_a_strange_value_is_a_command_or_a_sentence(name: str, value: Any) -> None:
+    """Every key with values of every kind; what is accepted is as it was signed or not authentic."""
+    payload = json.dumps(json.loads(order(NOW)) | {name: value}).encode()
+    try:
+        parse(payload)
+    except ValueError:
+        pass  # the sentence goes into the audit

@@ -250,14 +250,16 @@ def test_damaged_input_is_refused_named_and_counted(centre: Centre) -> None:
     wrong = [
         event(2**60, 1), event(1, 1, device="b\u0000"), event(1, 1, raised="2026-13-45T00:00:00.000Z"),
         ("events", b"\xff\xfe"), ("readings", b"[]"), other("gaps", 1, **gap(5, 2**60)),
-        other("gaps", 1, **gap(5, 4)),
+        other("gaps", 1, **gap(5, 4)), ("status", b"[" * 100_000),
+        ("cases", b'{"seq":1,"epoch":"E","n":1,"id":"c","transition":{},"case":' + b'{"a":' * 40 + b"1" + b"}" * 41),
     ]  # fmt: skip
     report = centre.arrive(*wrong, event(1, 1))
-    assert (report["rejected"], report["delivered"]) == (7, 1)
+    assert (report["rejected"], report["delivered"]) == (9, 1)
     said = " ".join(one["why"] for one in report["damaged"])
-    assert all(word in said for word in ("beyond 2^53", "is no name", "names nothing"))
-    assert {one["topic"] for one in report["damaged"]} == {"gewu/s/g/events", "gewu/s/g/readings", "gewu/s/g/gaps"}
-    assert len(centre.line.confirmed) == 8
+    assert all(word in said for word in ("beyond 2^53", "is no name", "names nothing", "levels deep"))
+    topics = {one["topic"].removeprefix("gewu/s/g/") for one in report["damaged"]}
+    assert topics == {"events", "readings", "gaps", "status", "cases"}
+    assert len(centre.line.confirmed) == 10
 
 
 def test_tables_of_a_newer_release_are_not_touched(centre: Centre, url: str) -> None:

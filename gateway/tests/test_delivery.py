@@ -2,85 +2,25 @@
 
 import json
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from gateway.outbox import Outbox
-from gateway.receiver.ledger import Ledger
-from gateway.tests.fake_broker import FakeBroker
-from gateway.tests.fake_clock import FakeClock
-from gateway.tests.outbox_samples import Route, event, opened, reading
+from gateway.tests.delivery_bench import RESERVED, WINDOW, DeliveryBench
+from gateway.tests.outbox_samples import event, reading
 from gateway.uplink import native
-from gateway.uplink.delivery import Delivery
-from gateway.uplink.formats import format_of
-from gateway.uplink.present import NoDevices
-from gateway.uplink.settings import UplinkSettings
-
-_WINDOW, _RESERVED = 6, 2
-
-
-class _Bench:
-    """A real outbox, a fake broker and a fake clock around one delivery."""
-
-    def __init__(self, folder: Path, acks: bool) -> None:
-        self.clock = FakeClock()
-        self.broker = FakeBroker()
-        self.broker.monotonic = self.clock.monotonic
-        self.outbox: Outbox = opened(folder, self.clock, Route(acks=acks, max_delay=0))
-        self.ledger = Ledger()
-        self.counted = 0
-        settings = UplinkSettings(
-            name="county", site="s", gateway="g", url="mqtt://b:1883", acks=acks, window=_WINDOW, reserved=_RESERVED
-        )
-        self.delivery = Delivery(
-            settings, self.outbox, self.broker, self.clock, format_of(settings, self.clock, "1", NoDevices(self.outbox)),
-            health=lambda: {"disk": {}}, chance=lambda: 0.5, wake=lambda: None,
-        )  # fmt: skip
-
-    def step(self, times: int = 1) -> float:
-        wait = 0.0
-        for _ in range(times):
-            wait = self.delivery.step()
-        return wait
-
-    def fill(self, messages: int) -> None:
-        for number in range(messages * 256):
-            self.outbox.put_reading(reading(number))
-        self.outbox.flush()
-
-    def published(self, *kinds: str) -> list[tuple[str, dict[str, Any]]]:
-        """What was published of these kinds (all when none is named), in order."""
-        found = [(topic.rsplit("/", 1)[1], json.loads(payload)) for topic, payload, _ in self.broker.published]
-        return [one for one in found if not kinds or one[0] in kinds]
-
-    def seqs(self) -> list[int]:
-        return [content["seq"] for _, content in self.published("readings", "events", "gaps")]
-
-    def receive(self) -> Ledger:
-        """A receiver that gets everything published since the last call."""
-        for topic, payload, _ in self.broker.published[self.counted :]:
-            address = native.address(topic)
-            if address and address.kind in ("readings", "events", "gaps"):
-                self.ledger.accept("s/g", native.parse(address.kind, payload))
-        self.counted = len(self.broker.published)
-        return self.ledger
-
-    def acknowledge(self, seq: int, epoch: str = "") -> None:
-        self.broker.link.say("gewu/s/g/acks", native.encode_ack(epoch or self.outbox.epoch, seq))
 
 
 @pytest.fixture
-def plain(tmp_path: Path) -> _Bench:
-    return _Bench(tmp_path, acks=False)
+def plain(tmp_path: Path) -> DeliveryBench:
+    return DeliveryBench(tmp_path, acks=False)
 
 
 @pytest.fixture
-def acked(tmp_path: Path) -> _Bench:
-    return _Bench(tmp_path, acks=True)
+def acked(tmp_path: Path) -> DeliveryBench:
+    return DeliveryBench(tmp_path, acks=True)
 
 
-def test_the_birth_of_a_connection(plain: _Bench) -> None:
+def test_the_birth_of_a_connection(plain: DeliveryBench) -> None:
     """The retained status, the same topic's last will, both subscriptions, then health once a minute."""
     plain.step()
     (topic, payload, retained), *_ = plain.broker.published
@@ -96,19 +36,19 @@ def test_the_birth_of_a_connection(plain: _Bench) -> None:
     assert len(plain.published("health")) == 3
 
 
-def test_at_most_a_window_is_in_flight_and_places_are_kept_for_events(plain: _Bench) -> None:
+def test_at_most_a_window_is_in_flight_and_places_are_kept_for_events(plain: DeliveryBench) -> None:
     """With no confirmation readings stop short of the window, and an alarm still goes at once."""
     plain.broker.confirms = False
     plain.fill(10)
     plain.step(3)
-    assert len(plain.seqs()) == _WINDOW - _RESERVED
+    assert len(plain.seqs()) == WINDOW - RESERVED
     plain.outbox.accept_event(event(), "k")
     plain.step()
     assert plain.published()[-1][0] == "events"
-    assert plain.delivery.status().in_flight == _WINDOW - _RESERVED + 1
+    assert plain.delivery.status().in_flight == WINDOW - RESERVED + 1
 
 
-def test_a_small_receive_maximum_is_kept(plain: _Bench) -> None:
+def test_a_small_receive_maximum_is_kept(plain: DeliveryBench) -> None:
     """A broker that grants two publications at a time gets no more."""
     plain.broker.window = 2
     plain.broker.confirms = False
@@ -117,7 +57,7 @@ def test_a_small_receive_maximum_is_kept(plain: _Bench) -> None:
     assert len(plain.seqs()) == 1
 
 
-def test_lost_confirmations_repeat_at_most_the_window(plain: _Bench) -> None:
+def test_lost_confirmations_repeat_at_most_the_window(plain: DeliveryBench) -> None:
     """PUBACKs dropped, then the link: everything arrives, duplicates are bounded by the window."""
     plain.fill(5)
     plain.broker.confirms = False
@@ -129,11 +69,11 @@ def test_lost_confirmations_repeat_at_most_the_window(plain: _Bench) -> None:
     plain.step(9)
     report = plain.receive().report()
     assert (report["lost"], report["delivered"]) == (0, 5 * 256)
-    assert 0 < report["duplicates"] <= _WINDOW
+    assert 0 < report["duplicates"] <= WINDOW
     assert plain.outbox.stats().queued == 0
 
 
-def test_a_repeat_is_the_same_bytes(plain: _Bench) -> None:
+def test_a_repeat_is_the_same_bytes(plain: DeliveryBench) -> None:
     """What is sent again has the number and the bytes that it had."""
     plain.fill(1)
     plain.broker.confirms = False
@@ -147,7 +87,7 @@ def test_a_repeat_is_the_same_bytes(plain: _Bench) -> None:
     assert first == second
 
 
-def test_retries_back_off_and_say_why(plain: _Bench, caplog: pytest.LogCaptureFixture) -> None:
+def test_retries_back_off_and_say_why(plain: DeliveryBench, caplog: pytest.LogCaptureFixture) -> None:
     """A refusing broker: the sentence stands in the status and once in the log; the first retry is within 1 s."""
     plain.broker.refuses = "Uplink county to mqtt://b:1883: the broker refuses user 'x'."
     while len(plain.broker.attempts) < 8:
@@ -164,7 +104,7 @@ def test_retries_back_off_and_say_why(plain: _Bench, caplog: pytest.LogCaptureFi
     assert plain.delivery.status().trouble is None
 
 
-def test_a_forgetful_broker_costs_nothing_with_acks(acked: _Bench) -> None:
+def test_a_forgetful_broker_costs_nothing_with_acks(acked: DeliveryBench) -> None:
     """The broker confirms and forgets: what the receiver did not acknowledge is sent again after the time-out."""
     acked.fill(2)
     acked.step(2)
@@ -179,7 +119,7 @@ def test_a_forgetful_broker_costs_nothing_with_acks(acked: _Bench) -> None:
     assert acked.outbox.stats().queued == 0
 
 
-def test_with_nobody_there_only_the_oldest_is_repeated(acked: _Bench) -> None:
+def test_with_nobody_there_only_the_oldest_is_repeated(acked: DeliveryBench) -> None:
     """The first time-out repeats all, later ones ask with one message, ever more rarely; one answer resumes."""
     acked.fill(3)
     acked.step(2)
@@ -197,7 +137,7 @@ def test_with_nobody_there_only_the_oldest_is_repeated(acked: _Bench) -> None:
     assert acked.seqs()[-2:] == [2, 3]
 
 
-def test_without_acknowledgement_readings_stop_and_alarms_go_on(acked: _Bench) -> None:
+def test_without_acknowledgement_readings_stop_and_alarms_go_on(acked: DeliveryBench) -> None:
     """The unacknowledged are bounded, yet an event leaves at once."""
     acked.fill(80)
     acked.step(60)
@@ -207,7 +147,7 @@ def test_without_acknowledgement_readings_stop_and_alarms_go_on(acked: _Bench) -
     assert acked.published()[-1][0] == "events"
 
 
-def test_a_reconnect_sends_events_before_the_rest(acked: _Bench) -> None:
+def test_a_reconnect_sends_events_before_the_rest(acked: DeliveryBench) -> None:
     """Everything unacknowledged goes again, alarms first."""
     acked.fill(2)
     acked.step(2)
@@ -221,7 +161,7 @@ def test_a_reconnect_sends_events_before_the_rest(acked: _Bench) -> None:
     assert acked.seqs()[before:] == [3, 1, 2]
 
 
-def test_replay(plain: _Bench) -> None:
+def test_replay(plain: DeliveryBench) -> None:
     """What is asked for and still kept goes again; what was never sent is not invented."""
     plain.fill(3)
     plain.step(3)
@@ -243,7 +183,9 @@ def test_replay(plain: _Bench) -> None:
         ("gewu/s/g/commands", b"{}", False),
     ],
 )
-def test_wrong_requests_are_counted_and_ignored(acked: _Bench, topic: str, payload: bytes, retained: bool) -> None:
+def test_wrong_requests_are_counted_and_ignored(
+    acked: DeliveryBench, topic: str, payload: bytes, retained: bool
+) -> None:
     """Retained, foreign, impossible and broken requests change nothing and are counted."""
     acked.fill(1)
     acked.step(2)
@@ -255,14 +197,14 @@ def test_wrong_requests_are_counted_and_ignored(acked: _Bench, topic: str, paylo
     assert acked.delivery.status().refused == 1
 
 
-def test_the_wait_is_no_spin(acked: _Bench) -> None:
+def test_the_wait_is_no_spin(acked: DeliveryBench) -> None:
     """With a full window, or nobody acknowledging, the thread sleeps."""
     acked.fill(80)
     acked.step(60)
     assert acked.step() > 0.01
 
 
-def test_goodbye_is_a_retained_offline(plain: _Bench) -> None:
+def test_goodbye_is_a_retained_offline(plain: DeliveryBench) -> None:
     """A clean stop publishes offline and waits for its confirmation."""
     plain.step()
     token = plain.delivery.goodbye()

@@ -239,6 +239,55 @@ def test_one_approval_waits_for_somebody_on_site(make: MakeBench) -> None:
     assert bench.breaker.moves == ["close"]
 
 
+def test_e3_a_power_cut_after_the_confirmation(make: MakeBench) -> None:
+    """What was confirmed and then cut off is looked at like any other; nobody says that it never began."""
+    bench = make()
+    bench.breaker.values["closed"] = False
+    payload = bench.order("close", "chief", ("second",))
+    bench.send(payload)
+    write = bench.breaker.write_registers
+
+    def cut(unit: int, address: int, values: Any) -> None:
+        write(unit, address, values)
+        raise PowerCut
+
+    bench.breaker.write_registers = cut  # type: ignore[method-assign]
+    bench.desk.confirm(bench.desk.state()["waiting"][0]["id"], "Li")
+    with pytest.raises(PowerCut):
+        bench.desk.step()
+    bench.breaker.write_registers = write  # type: ignore[method-assign]
+    bench.restart()
+    bench.breaker.silent = True
+    assert bench.send(payload) is None
+    bench.breaker.silent = False
+    bench.clock.now += 5
+    bench.desk.step()
+    assert [(reply["result"], reply["readback"]["closed"]) for reply in bench.replies] == [("done", True)]
+    assert bench.breaker.moves == ["close"]
+
+
+def test_a_gateway_disarmed_in_between_closes_nothing(make: MakeBench) -> None:
+    """Whoever disarms it on site means what waits as well."""
+    bench = make()
+    bench.breaker.values["closed"] = False
+    bench.send(bench.order("close", "chief", ("second",)))
+    bench.desk.arm(False, "Li")
+    bench.desk.confirm(bench.desk.state()["waiting"][0]["id"], "Li")
+    bench.desk.step()
+    assert (bench.replies[0]["result"], bench.breaker.moves) == ("refused", [])
+
+
+def test_the_reply_has_the_id_as_it_was_given(make: MakeBench) -> None:
+    """In capitals too, on the topic and inside; the same command in small letters is another envelope with its id."""
+    bench = make()
+    reply = bench.send(bench.order("identify", id="0000000A-0000-0000-0000-00000000000B"))
+    assert reply is not None
+    assert (reply["id"], reply["result"]) == ("0000000A-0000-0000-0000-00000000000B", "done")
+    other = bench.send(bench.order("identify", id="0000000a-0000-0000-0000-00000000000b", counter=2))
+    assert other is not None
+    assert other["result"] == "refused"
+
+
 def test_a_trip_in_between_stops_a_confirmed_close(make: MakeBench) -> None:
     """What was allowed when it came is looked at again when it is confirmed."""
     bench = make()

@@ -1,13 +1,20 @@
 """Every key of the configuration and of profiles is documented; a new key without its line fails here."""
 
 import re
+import threading
 from pathlib import Path
 from typing import Any, get_args
 
+import msgspec
 import pytest
 from pydantic import BaseModel
 
-from gateway.config import Config
+from gateway.agent import Agent
+from gateway.clock import SystemClock
+from gateway.commands.book import Reply
+from gateway.commands.envelope import Envelope
+from gateway.config import Config, load
+from gateway.outbox.stats import Stats
 from gateway.profile import Profile
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
@@ -51,3 +58,26 @@ def test_every_key_describes_itself(root: type[BaseModel]) -> None:
     for model in models(root):
         for name, field in model.model_fields.items():
             assert field.description, f"{model.__name__}.{name}"
+
+
+@pytest.mark.parametrize(("status", "page"), [(Stats, "outbox.md"), (Reply, "commands.md"), (Envelope, "commands.md")])
+def test_every_field_that_others_read_is_documented(status: type[msgspec.Struct], page: str) -> None:
+    """The keys of `outbox stats`, of a command's reply and of its envelope stand in their page."""
+    text = (DOCS / page).read_text(encoding="utf-8")
+    for field in status.__struct_fields__:
+        assert re.search(rf"[`\"]{field}[`\"]", text), field
+
+
+@pytest.mark.integration
+def test_every_key_of_the_health_message_is_documented(tmp_path: Path) -> None:
+    """docs/metrics.md has a line for each, measured or added by the gateway."""
+    text = (DOCS / "metrics.md").read_text(encoding="utf-8")
+    config = tmp_path / "gewu.toml"
+    config.write_text('[gateway]\nid = "a"\nsite = "s"\ndata_dir = "data"\n')
+    gateway = Agent(load(config), SystemClock())
+    told = gateway.health()
+    stop = threading.Event()
+    stop.set()
+    gateway.run(stop)
+    for key in told:
+        assert f"\n| `{key}` |" in text, key

@@ -17,6 +17,7 @@ from gateway.clock import SystemClock
 from gateway.config.routes import Route
 from gateway.outbox import Outbox
 from gateway.records import Event, Reading, Value
+from gateway.tests.killing import killed_and_drained
 from gateway.tests.mqtt_listener import Listener, Message
 from gateway.tests.present_samples import Now
 from gateway.uplink import Uplink
@@ -43,7 +44,7 @@ class Gateway:
         self.outbox = Outbox(folder, self.clock, [Route(name="u", acks=False, max_delay=0.0)])
         self.now = Now(self.outbox)
         del self.now.devices[devices:]
-        at = self.clock.wall_ms()
+        at = self.at = self.clock.wall_ms()
         self.now.stands = {"b0101": Standing(True, at, {"voltage": 230.0}, {}), "b0102": Standing()}
         self.settings = UplinkSettings(
             name="u", site="s", gateway=name, url=broker.url, format=form, max_delay=0.0, **more
@@ -53,9 +54,8 @@ class Gateway:
         self.uplink.start()
 
     def put(self, **values: Value) -> Reading:
-        reading = Reading(
-            device="b0101", at=self.clock.wall_ms(), mono=self.clock.mono_ms(), clock="trusted", values=values
-        )
+        self.at = max(self.at + 1, self.clock.wall_ms())  # no two of a device in one millisecond
+        reading = Reading(device="b0101", at=self.at, mono=self.clock.mono_ms(), clock="trusted", values=values)
         self.outbox.put_reading(reading)
         self.outbox.flush()
         return reading
@@ -164,6 +164,16 @@ def test_nothing_is_told_while_the_primary_host_is_away(broker: Mosquitto, tmp_p
         finally:
             gateway.close()
             host.publish("spBv1.0/STATE/scada", b"", retain=True)
+
+
+def test_kills_cost_sparkplug_nothing(broker: Mosquitto, tmp_path: Path) -> None:
+    """Eight SIGKILLs of a gateway that nobody confirms anything to: the host has every accepted value."""
+    with Listener(broker.port, "spBv1.0/s/+/mortal/#") as ear:
+        accepted = killed_and_drained(tmp_path, broker.url)
+        ear.until(lambda: len(set(Host(ear.heard).of("number"))) >= accepted, "every value")
+        host = Host(ear.heard)
+        assert set(host.of("number")) == set(range(accepted))
+        assert len(host.sessions) == len(set(host.sessions)), "each has a bdSeq of its own"
 
 
 _PEER = """

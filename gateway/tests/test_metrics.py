@@ -8,18 +8,24 @@ from typing import Any, get_args
 
 import msgspec
 import pytest
+from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from gateway.bus.status import BusStatus
 from gateway.errors import ConfigurationError, StoreError
-from gateway.metrics import TOLD, Exporter
+from gateway.metrics import TOLD, Exporter, registry
+from gateway.outbox import Outbox
 from gateway.outbox.stats import Stats
 from gateway.sinks.status import SinkStatus
+from gateway.tests.fake_clock import FakeClock
 from gateway.uplink.status import UplinkStatus
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "metrics.md"
 # What is told in another shape, or is no number of its own.
 OTHERWISE = {"gewu_store_oldest": "gewu_store_oldest_seconds"}
+COUNTS = (
+    "commits", "commit_failures", "blocks_packed", "readings_thinned", "readings_dropped", "reserve_released",
+)  # fmt: skip
 STATUS: dict[str, Any] = {
     "gateway": {"uptime_s": 5.0},
     "store": {"accepted": 9, "delivered": 4, "queued": 5, "dropped": 0, "oldest": 1_000, "bytes": 4096},
@@ -36,6 +42,7 @@ STATUS: dict[str, Any] = {
 HEALTH: dict[str, Any] = {
     "disk": {"free": 1, "total": 2}, "flash_written": 3, "temperature": None, "under_voltage": None, "clock": "trusted",
     "memory": {"rss_mb": 50.0, "available_mb": None}, "certificate_days": {"county": {"ca": -1.5}},
+    "store": {"trouble": None} | dict.fromkeys(COUNTS, 7),
 }  # fmt: skip
 
 
@@ -48,13 +55,11 @@ def sick() -> dict[str, Any]:
 
 
 def scrape(read: Callable[[], dict[str, Any]] = whole) -> dict[tuple[str, frozenset[str]], float]:
-    """What Prometheus reads off a socket, by name and label values."""
-    exporter = Exporter("127.0.0.1:0", read)
-    try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{exporter.port}/metrics", timeout=10) as answer:
-            text = answer.read().decode()
-    finally:
-        exporter.stop()
+    """What Prometheus reads, by name and label values."""
+    return parsed(generate_latest(registry(read)).decode())
+
+
+def parsed(text: str) -> dict[tuple[str, frozenset[str]], float]:
     families = text_string_to_metric_families(text)
     return {(s.name, frozenset(s.labels.values())): s.value for family in families for s in family.samples}
 
@@ -93,6 +98,15 @@ def test_every_count_is_told(prefix: str, status: type[msgspec.Struct]) -> None:
             assert OTHERWISE.get(name, name) in told, name
 
 
+def test_every_count_of_the_outbox_is_told(tmp_path: Path) -> None:
+    """What it counts beside its records: a new count fails here until it has a metric."""
+    outbox = Outbox(tmp_path, FakeClock(), ())
+    outbox.close()
+    assert set(outbox.counts) == set(COUNTS)
+    assert {f"gewu_store_{count}" for count in COUNTS} <= {one.name for one in TOLD}
+    assert scrape()[("gewu_store_commits_total", frozenset())] == 7
+
+
 def test_every_metric_has_its_line() -> None:
     """docs/metrics.md names each with its kind and labels, and no other."""
     rows = re.findall(r"^\| `(gewu_\w+)` \| (counter|gauge) \| ([^|]*) \|", PAGE.read_text(encoding="utf-8"), re.M)
@@ -100,11 +114,14 @@ def test_every_metric_has_its_line() -> None:
     assert written == {one.name + ("_total" if one.kind == "counter" else ""): (one.kind, one.labels) for one in TOLD}
 
 
-def test_an_address_that_cannot_be_had_is_a_sentence() -> None:
-    """Somebody else has the port."""
-    first = Exporter("127.0.0.1:0", dict)
+@pytest.mark.integration
+def test_it_answers_on_its_address_and_says_when_it_cannot_have_it() -> None:
+    """The same over HTTP; somebody else who has the port is a sentence."""
+    first = Exporter("127.0.0.1:0", whole)
     try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{first.port}/metrics", timeout=10) as answer:
+            assert parsed(answer.read().decode()) == scrape()
         with pytest.raises(ConfigurationError, match="cannot be used"):
-            Exporter(f"127.0.0.1:{first.port}", dict)
+            Exporter(f"127.0.0.1:{first.port}", whole)
     finally:
         first.stop()

@@ -79,8 +79,8 @@ def test_an_unclean_end_publishes_the_will_and_reconnects_leave_nothing() -> Non
                 link._client.socket().close()  # type: ignore[union-attr]  # the cable is pulled
             link.close()
         del link
-        assert threading.active_count() == threads
-        assert len(os.listdir("/proc/self/fd")) == files  # noqa: PTH208
+        assert threading.active_count() <= threads  # fewer where an earlier test left something to the collector
+        assert len(os.listdir("/proc/self/fd")) <= files  # noqa: PTH208
         will = _until(watching, lambda event: isinstance(event, Arrived))
         assert (_WILL.topic, _WILL.payload, False) in [arrived[:3] for arrived in will]
         watching.close()

@@ -1,6 +1,7 @@
 """The native format against the shapes of contract section 4."""
 
 import json
+from typing import Any
 
 import msgspec
 import pytest
@@ -132,3 +133,13 @@ def test_the_schema_covers_every_payload() -> None:
     assert set(schema["properties"]) >= numbered | {"status", "acks", "replay"}
     assert set(schema["$defs"]["WireGap"]["properties"]) >= {"from", "to", "stream", "first", "last", "reason"}
     assert msgspec.json.encode(schema)
+
+
+@pytest.mark.parametrize(
+    "reader", [native.parse_ack, native.parse_replay, native.decode, lambda p: native.parse("cases", p)]
+)
+def test_what_is_nested_without_end_is_refused_like_any_other(reader: Any) -> None:
+    """A thousand brackets are no reason for a thread to end."""
+    for payload in (b'{"x":' + b"[" * 1015, b'{"epoch":' * 100, b"[" * 100_000):
+        with pytest.raises(ValueError):
+            reader(payload)

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from gateway.errors import StoreError
-from gateway.outbox import Outbox
-from gateway.outbox.database import connect
+from gateway.outbox import Outbox, database
+from gateway.outbox.database import connect, open_for_reading
 from gateway.outbox.route import Keeping
 from gateway.records import Event, Gap, Note, OpenEvent, Reading
 from gateway.tests.fake_clock import FakeClock
@@ -120,7 +120,7 @@ def test_acknowledged_records_leave(tmp_path: Path) -> None:
     assert outbox.acknowledge("county", outbox.epoch, len(sent) + 1) is None
     assert outbox.acknowledge("county", outbox.epoch, 2) == 2
     assert outbox.stats().queued == 600 - 512
-    clock.now += 11
+    clock.now += 31
     outbox.flush()
     assert outbox.message("county", 2) is None
     assert outbox.message("county", 3) == sent[2]
@@ -321,7 +321,7 @@ def test_several_uplinks_have_their_own_numbers(tmp_path: Path) -> None:
     outbox.acknowledge("a", outbox.epoch, 2)
     outbox.acknowledge("b", outbox.epoch, 1)
     assert outbox.stats().delivered == 256
-    clock.now += 11
+    clock.now += 31
     outbox.flush()
     outbox.close()
     again = opened(tmp_path, FakeClock(), *both, Route("c", acks=True, max_delay=0))
@@ -331,3 +331,28 @@ def test_several_uplinks_have_their_own_numbers(tmp_path: Path) -> None:
     again.close()
     without = opened(tmp_path, FakeClock(), both[1])
     assert without.undelivered("b") == [2]
+
+
+def test_looking_into_an_outbox_on_a_read_only_disk(tmp_path: Path) -> None:
+    """Whoever cannot write there still sees everything, also what only the write-ahead log holds yet."""
+    folder = tmp_path / "disk"
+    outbox = opened(folder, FakeClock())
+    _fill(outbox, 20)
+    outbox.accept_event(event(), "k")
+    tried: list[Path] = []
+
+    def refuse(path: Path) -> sqlite3.Connection:
+        tried.append(path)
+        if path.parent == folder:
+            error = sqlite3.OperationalError("unable to open database file")
+            error.sqlite_errorcode = sqlite3.SQLITE_CANTOPEN
+            raise error
+        return database.reading(path)
+
+    found = open_for_reading(folder, refuse)
+    assert found is not None
+    assert found.execute("SELECT max(last) FROM block").fetchone() == (20,)
+    assert found.execute("SELECT count(*) FROM record").fetchone() == (1,)
+    found.close()
+    assert not tried[-1].parent.exists()
+    outbox.close()

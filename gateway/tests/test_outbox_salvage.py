@@ -133,3 +133,33 @@ def test_the_damage_becomes_an_event(tmp_path: Path) -> None:
     assert isinstance(cleared.records[0], Event)
     assert cleared.records[0].cleared is not None
     assert again.open_events() == []
+
+
+def test_a_schema_that_is_no_text(tmp_path: Path) -> None:
+    """SQLite quotes a damaged schema in its errors, which are then no text: it starts all the same."""
+    _written(tmp_path)
+    file = tmp_path / "outbox.db"
+    content = file.read_bytes()
+    assert b"tableblockblock" in content
+    nonsense = content.replace(b"tableblockblock", b"table" + b"\xff" * 10)
+    file.write_bytes(nonsense.replace(b"CREATE TABLE block", b"CREATE XXXXX block"))
+    again = opened(tmp_path, FakeClock(), _ROUTE)
+    assert again.repaired is not None
+    assert (tmp_path / "outbox.db.damaged-1").exists()
+    again.accept_event(event("after"), "k")
+    assert "after" in {found.event.id for found in again.open_events()}
+    again.close()
+
+
+def test_an_open_event_that_cannot_be_read_keeps_nobody_from_starting(tmp_path: Path) -> None:
+    """It is passed over; the others are there."""
+    outbox = opened(tmp_path, FakeClock(), _ROUTE)
+    outbox.accept_event(event("a"), "k")
+    outbox.accept_event(event("b"), "k")
+    outbox.close()
+    with sqlite3.connect(tmp_path / "outbox.db") as file:
+        file.execute("UPDATE open_event SET body = x'00ff' WHERE id = 'a'")
+    file.close()
+    again = opened(tmp_path, FakeClock(), _ROUTE)
+    assert [found.event.id for found in again.open_events()] == ["b"]
+    again.close()

@@ -1,17 +1,21 @@
 """The receiver's behaviour towards gateways, and its files, without a broker."""
 
 import json
+import math
 import queue
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from gateway.errors import ConfigurationError
+from gateway.filters import Filter
 from gateway.receiver.files import Files
 from gateway.receiver.receiver import Receiver
 from gateway.receiver.subscriber import Delivery
 from gateway.records import Gap, Message
-from gateway.tests.outbox_samples import event, reading
+from gateway.tests.fake_clock import FakeClock
+from gateway.tests.outbox_samples import Route, event, opened, reading
 from gateway.uplink import native
 
 
@@ -159,3 +163,46 @@ def test_one_receiver_a_folder(folder: Path) -> None:
     with pytest.raises(ConfigurationError, match="Another receiver"):
         Files(folder)
     bench.close()
+
+
+def test_events_behind_a_filter_are_complete_by_their_messages(tmp_path: Path) -> None:
+    """What the filter keeps back leaves numbers out and nothing missing; sent again it is the same."""
+    route = Route(max_delay=0, filter=Filter(kinds=("events",), grades=(1,)))
+    outbox = opened(tmp_path / "data", FakeClock(), route)
+    for number in range(6):
+        graded = msgspec.structs.replace(event(f"e{number}"), grade=1 + number % 2)
+        outbox.accept_event(graded, "k")
+    messages = outbox.next_messages("county", 10, 10)
+    bench = _Bench(tmp_path / "received")
+    for message in messages:
+        bench.arrive(message)
+    bench.later(1)
+    report = bench.receiver.report()
+    assert (report["delivered"], report["lost"], report["rejected"]) == (3, 0, 0)
+    assert [message.first for message in messages] == [1, 3, 5]
+    again = [outbox.message("county", message.seq) for message in messages]
+    assert [native.encode(message) for message in again if message] == [native.encode(message) for message in messages]
+    bench.close()
+    outbox.close()
+
+
+def test_the_compact_form_is_kept_as_what_it_says(folder: Path) -> None:
+    """Readings by column and readings as JSON leave the same line; a damaged one is refused and named."""
+    records = tuple(reading(number) for number in range(1, 20))
+    message = Message(epoch="e", seq=1, sent=0, boot="b", first=1, records=records)
+    kind, small = native.encode(message, small=True)
+    bench = _Bench(folder)
+    bench.line.arrived.put(Delivery("gewu/s/g/readings", small[:-3], 1, 1))
+    endless = msgspec.structs.replace(message, records=(reading(1, voltage=math.inf),))
+    bench.line.arrived.put(Delivery("gewu/s/g/readings", native.encode(endless, small=True)[1], 1, 1))
+    bench.line.arrived.put(Delivery("gewu/s/g/readings", small, 1, 2))
+    bench.receiver.step(0)
+    report = bench.receiver.report()
+    assert (kind, report["delivered"], report["lost"], report["rejected"]) == ("readings", 19, 0, 2)
+    bench.close()
+    (line,) = (folder / "readings.jsonl").read_bytes().splitlines()
+    kept = {name: value for name, value in json.loads(line).items() if name not in ("got", "site", "gateway")}
+    assert kept == json.loads(native.encode(message)[1])
+    again = _Bench(folder)
+    assert again.receiver.report()["delivered"] == 19
+    again.close()

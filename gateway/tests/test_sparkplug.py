@@ -302,6 +302,14 @@ def test_what_may_have_been_lost_is_asked_for_again() -> None:
     assert asked == list(range(551, 1001))
 
 
+def test_after_a_start_the_messages_before_it_go_again() -> None:
+    """A power cut may have come between the network and the host; nobody is left who knows what left when."""
+    node = Node()
+    list(node.form.encode(message(reading(voltage=1.0), seq=100), again=False))
+    assert node.form.due() == [ReplayAsked("e", 36, 99)]
+    assert node.form.due() == []
+
+
 def test_without_protobuf_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     """The extra is named, and no traceback."""
     sparkplug_payload.message_class.cache_clear()

@@ -6,7 +6,6 @@ message looks like on the wire is the format's business.
 """
 
 import logging
-from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -24,18 +23,20 @@ from gateway.uplink.link import Arrived, Broker, Confirmed, Link, Lost, Publicat
 from gateway.uplink.patience import Patience
 from gateway.uplink.sender import Sender
 from gateway.uplink.settings import UplinkSettings
+from gateway.uplink.speaking import Speaking
 from gateway.uplink.stall import Stall
 from gateway.uplink.status import Counts, UplinkStatus
 from gateway.uplink.store import Store
 from gateway.uplink.upkeep import Upkeep
-from gateway.uplink.words import Words
 
 _log = logging.getLogger(__name__)
 
 HEALTH_EVERY_S = 60.0
 _STORE_PAUSE_S = 1.0
 _LONGEST_WAIT_S = 30.0
-_MOST_SAYINGS = 256
+# When power comes back to a village, all its gateways start at once: they spread their first connections.
+_JUST_BOOTED_MS = 60_000
+_SPREAD_S = 5.0
 
 
 class Delivery:
@@ -78,10 +79,11 @@ class Delivery:
         self._upkeep = Upkeep(settings, clock, self._budget, bulletin)
         self._hearing = Hearing(settings, store, form, self._flight, self._patience, self._counts)
         self._sender = Sender(settings, store, form, self._flight, self._budget, bulletin, self._counts)
-        self._words = Words()
-        self._sayings: deque[Publication] = deque(maxlen=_MOST_SAYINGS)
+        self._speaking = Speaking(self._budget)
         self._link: Link | None = None
         self._retry_at = 0.0
+        if clock.mono_ms() < _JUST_BOOTED_MS:
+            self._retry_at = clock.monotonic() + _SPREAD_S * chance()
         self._health_at = 0.0
         self._trouble: str | None = None
 
@@ -93,7 +95,7 @@ class Delivery:
             self._upkeep.look(self._link)
             return self._step(self._clock.monotonic())
         except TryAgain as error:
-            self._lose(str(error))
+            self._break_off(str(error))
             return self._until_retry()
         except StoreError as error:
             self._complain(str(error))
@@ -106,11 +108,11 @@ class Delivery:
         if link is None or not self._hear(link):
             return self._until_retry()
         self._answer(link, self._hearing.due(now))
-        self._speak(link)
+        self._speaking.speak(link, len(self._flight))
         self._again_if_silent()
-        if not self._hearing.held and not self._words:
-            self._sender.fill(link, now, self._words.unconfirmed)
-        self._stall.look(bool(self._flight or self._words), now)
+        if not self._hearing.held and not self._speaking.opening:
+            self._sender.fill(link, now, self._speaking.unconfirmed)
+        self._stall.look(bool(self._flight or self._speaking.opening), now)
         self._report(link)
         return self._idle(link)
 
@@ -119,11 +121,8 @@ class Delivery:
         self._hearing.hands[kind] = to
 
     def say(self, publication: Publication) -> None:
-        """Publish something outside the numbering, at QoS 1, now or when there is a connection. From any thread.
-
-        The 256 latest wait in memory: a reply that is too old for them is too old for its asker.
-        """
-        self._sayings.append(publication)
+        """Publish something outside the numbering, at QoS 1, now or when there is a connection. From any thread."""
+        self._speaking.say(publication)
         self._wake()
 
     def certificate_days(self) -> dict[str, float]:
@@ -132,8 +131,8 @@ class Delivery:
 
     def idle(self) -> bool:
         """Nothing is on its way and nothing is about to be: a good moment to stop."""
-        saying = self._words or self._sayings
-        busy = saying or self._flight or self._flight.again or self._store.due_in(self._name) is not None
+        sending = self._flight or self._flight.again or self._sender.ready
+        busy = self._speaking.busy or sending or self._store.due_in(self._name) is not None
         return self._link is None or not busy
 
     def goodbye(self) -> int | None:
@@ -201,13 +200,21 @@ class Delivery:
         _log.info("uplink %s is connected to %s%s", self._name, self._settings.url, way)
         self._upkeep.look_soon()
         self._hearing.begin()
-        self._words.begin()
+        self._speaking.begin()
         link.subscribe(self._format.topics())
         self._publish(link, *self._format.opening())
         self._sender.begin(self._clock.wall_ms())
         self._patience.begin(now)
         self._stall.begin(now)
         return link
+
+    def _break_off(self, why: str) -> None:
+        """Something failed on the link: take in what it still has to say, which may explain it, and lose it."""
+        try:
+            if self._link is None or self._hear(self._link):
+                self._lose(why)
+        except (TryAgain, StoreError) as error:
+            self._lose(str(error))
 
     def _lose(self, why: str) -> None:
         if self._link is not None:
@@ -263,9 +270,9 @@ class Delivery:
 
     def _confirm(self, token: int) -> list[int]:
         self._backoff.succeeded()
-        self._words.confirmed(token)
+        self._speaking.confirmed(token)
         seq = self._flight.confirm(token)
-        if self._words or seq is not None:
+        if self._speaking.opening or seq is not None:
             self._stall.progress(self._clock.monotonic())
         if seq is None:
             return []
@@ -283,10 +290,13 @@ class Delivery:
         return f"Uplink {self._name}: the broker refuses what we publish ({why}): check its access rules."
 
     def _was_it_us(self, lost: Lost) -> None:
-        if lost.too_large:
-            self._sender.too_large()
-        else:
-            self._sender.lost(self._stall.quiet(self._clock.monotonic()), not lost.silent)
+        try:
+            if lost.too_large:
+                self._sender.too_large()
+            else:
+                self._sender.lost(self._stall.quiet(self._clock.monotonic()), not lost.silent)
+        except StoreError as error:
+            self._complain(str(error))  # it is sent again, and found again
 
     def _receive(self, link: Link, arrived: Arrived) -> None:
         try:
@@ -311,21 +321,7 @@ class Delivery:
     # --- sending --------------------------------------------------------------------------------------
 
     def _publish(self, link: Link, *publications: Publication) -> None:
-        self._words.add(publications)
-        self._speak(link)
-
-    def _speak(self, link: Link) -> None:
-        """Say what waits to be said, as far as the broker's window allows: the format's words, then replies."""
-        window = link.window - len(self._flight)
-        while (publication := self._words.next(window)) is not None:
-            self._utter(link, publication)
-        while self._sayings and not self._words and self._words.may(self._sayings[0], window):
-            self._utter(link, self._sayings[0])
-            self._sayings.popleft()
-
-    def _utter(self, link: Link, publication: Publication) -> None:
-        self._budget.pay(publication)
-        self._words.left(publication, link.publish(publication))
+        self._speaking.publish(link, len(self._flight), *publications)
 
     def _again_if_silent(self) -> None:
         if not self._settings.acks or self._flight.again:
@@ -348,7 +344,7 @@ class Delivery:
         waits = [_LONGEST_WAIT_S, self._health_at - now]
         due = None if self._hearing.held else self._sender.due_in(link, now)
         waits += [] if due is None else [due]
-        if self._flight or self._words:
+        if self._flight or self._speaking.opening:
             waits.append(self._stall.due_in(now))
         if self._settings.acks:
             waits.append(max(self._patience.due_in(now), 0.05))

@@ -14,7 +14,7 @@ from gateway.records import Event, Mark, Message, Reading, Value
 from gateway.uplink.format import Heard, Publication, Say
 from gateway.uplink.homeassistant_discovery import GATEWAY, PREFIX, Discovery
 from gateway.uplink.link import Arrived
-from gateway.uplink.present import Present, Standing
+from gateway.uplink.present import Glance, Now, Present
 from gateway.uplink.settings import UplinkSettings
 
 BIRTH = f"{PREFIX}/status"
@@ -32,6 +32,7 @@ class HomeAssistantFormat:
         self._note = f"homeassistant.{settings.name}.discovered"
         self._clock = clock
         self._present = present
+        self._glance = Glance(present, clock)
         self._discovery = Discovery(settings, version)
         self._known = {device.id: device for device in present.devices}
         self._states: dict[str, dict[str, Value | None]] = {}
@@ -74,9 +75,9 @@ class HomeAssistantFormat:
         if now < self._look_at:
             return []
         self._look_at = now + _LOOK_S
-        standing = self._present.standing()
-        changed = [one for one in self._known if self._online.get(one) != _is_there(standing, one)]
-        return [Say(self._availability(device, standing)) for device in changed]
+        there = self._glance.now(fresh=True)
+        changed = [one for one in self._known if self._online.get(one) != (there.of(one).online is True)]
+        return [Say(self._availability(device, there)) for device in changed]
 
     def health(self, state: dict[str, Any]) -> Publication:
         """The gateway's own measurements."""
@@ -108,7 +109,8 @@ class HomeAssistantFormat:
             return []
         fresh = not again and self._clock.wall_ms() - event.raised <= LATE_S * 1000
         raised = [event.kind] if fresh and event.cleared is None else []
-        return [self._events(event.device, raised), self._availability(event.device, self._present.standing())]
+        now = self._glance.now(fresh=True)
+        return [self._events(event.device, now, raised), self._availability(event.device, now)]
 
     # --- what arrives ---------------------------------------------------------------------------------
 
@@ -125,36 +127,32 @@ class HomeAssistantFormat:
     # --- inside ---------------------------------------------------------------------------------------
 
     def _everything(self) -> list[Publication]:
-        standing = self._present.standing()
+        now = self._glance.now(fresh=True)
         said = [self._discovery.gateway()]
         for device in self._known.values():
-            stands = standing.get(device.id, Standing())
-            now = _unmarked(stands.values, stands.marks)
-            self._states[device.id] = {name: now.get(name) for name in device.values()}
+            stands = now.of(device.id)
+            values = _unmarked(stands.values, stands.marks)
+            self._states[device.id] = {name: values.get(name) for name in device.values()}
             self._newest[device.id] = stands.at or 0
             said.append(self._discovery.device(device, self._former.get(device.id, {})))
-            said += [self._state(device.id), self._events(device.id), self._availability(device.id, standing)]
+            said += [self._state(device.id), self._events(device.id, now), self._availability(device.id, now)]
         return said
 
     def _state(self, device: str) -> Publication:
         return Publication(self._discovery.topic(device, "state"), _encode(self._states[device]), retain=True)
 
-    def _events(self, device: str, raised: Iterable[str] = ()) -> Publication:
-        standing = {event.kind for event in self._present.open_events() if event.device == device} | set(raised)
-        found = {kind: kind in standing for kind in self._known[device].events()}
+    def _events(self, device: str, now: Now, raised: Iterable[str] = ()) -> Publication:
+        lasting = {*now.raised.get(device, ()), *raised}
+        found = {kind: kind in lasting for kind in self._known[device].events()}
         return Publication(self._discovery.topic(device, "events"), _encode(found), retain=True)
 
-    def _availability(self, device: str, standing: Mapping[str, Standing]) -> Publication:
-        self._online[device] = _is_there(standing, device)
+    def _availability(self, device: str, now: Now) -> Publication:
+        self._online[device] = now.of(device).online is True
         payload = b"online" if self._online[device] else b"offline"
         return Publication(self._discovery.topic(device, "availability"), payload, retain=True)
 
     def _status(self, state: str) -> Publication:
         return Publication(self._discovery.status, state.encode(), retain=True)
-
-
-def _is_there(standing: Mapping[str, Standing], device: str) -> bool:
-    return standing.get(device, Standing()).online is True
 
 
 def _unmarked(values: Mapping[str, Value], marks: Mapping[str, Mark]) -> dict[str, Value | None]:

@@ -70,7 +70,7 @@ class Inbox:
         for key, body in sorted(self._notes.notes(_PREFIX).items()):
             try:
                 kept = msgspec.msgpack.decode(body, type=_Kept)
-            except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+            except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
                 raise StoreError(f"The message {key} in the inbox cannot be read back: {error}.") from error
             found.append(Letter(key, kept.uplink, kept.at, kept.payload))
         return found

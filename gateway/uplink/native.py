@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, NamedTuple, TypeVar
 import msgspec
 
 from gateway import columns
-from gateway.records import ClockState, Event, Gap, Mark, Message, Reading, Value, rfc3339
+from gateway.records import ClockState, Correction, Event, Gap, Mark, Message, Reading, Value, rfc3339
 from gateway.uplink import compact
 
 Time = Annotated[str, msgspec.Meta(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$", title="RFC 3339, UTC")]
@@ -177,6 +177,8 @@ def encode(message: Message, small: bool = False) -> tuple[str, bytes]:
         return "events", _encode(_event(message, head))
     if isinstance(head, Gap):
         return "gaps", _encode(_gap(message, head))
+    if isinstance(head, Correction):
+        return "corrections", _encode(_correction(message, head))
     return "readings", compact.encode(message) if small else _encode(_readings(message))
 
 
@@ -207,7 +209,13 @@ def _event(message: Message, event: Event) -> WireEvent:
         raised=rfc3339(event.raised),
         cleared=None if event.cleared is None else rfc3339(event.cleared),
         values=event.values,
+        filtered=True if message.last else msgspec.UNSET,
     )
+
+
+def _correction(message: Message, told: Correction) -> WireCorrection:
+    start, end = rfc3339(told.start), rfc3339(told.end)
+    return WireCorrection(message.seq, message.epoch, told.boot, told.offset_ms, start, end)
 
 
 def _gap(message: Message, gap: Gap) -> WireGap:
@@ -241,7 +249,7 @@ def parse(kind: str, payload: bytes) -> Numbered:
         return _readings(compact.decode(payload))
     try:
         return msgspec.json.decode(payload, type=_NUMBERED[kind])
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise ValueError(f"this is no message of the kind {kind}: {error}") from error
 
 
@@ -263,7 +271,7 @@ def _control(payload: bytes, kind: type[T]) -> T:
         raise ValueError(f"{len(payload)} bytes are too many for a request")
     try:
         return msgspec.json.decode(payload, type=kind)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise ValueError(str(error)) from error
 
 
@@ -289,7 +297,7 @@ def recognise(payload: bytes) -> tuple[str, dict[str, Any]]:
         return "readings", msgspec.to_builtins(parse("readings", payload))
     try:
         content = _json.decode(payload)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise ValueError(
             f"these {len(payload)} bytes are neither JSON nor another form of this version: {error}"
         ) from error

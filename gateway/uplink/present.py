@@ -7,10 +7,13 @@ asks; it never writes anything but its own notes.
 from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
+from gateway.clock import Clock
 from gateway.filters import Filter, within
 from gateway.profile import Profile, Register
 from gateway.records import Event, Mark, Value
 from gateway.uplink.store import Notes
+
+GLANCE_S = 1.0
 
 
 class KnownDevice(NamedTuple):
@@ -66,6 +69,37 @@ class Present(Notes, Protocol):
     def open_events(self) -> Sequence[Event]:
         """The events that were raised and have not cleared, as they could last be read."""
         ...
+
+
+class Now(NamedTuple):
+    """One look: how the devices stand, and which kinds of events are open at each of them."""
+
+    standing: Mapping[str, Standing]
+    raised: Mapping[str | None, frozenset[str]]
+
+    def of(self, device: str) -> Standing:
+        """One that is not configured is not there."""
+        return self.standing.get(device, Standing(online=False))
+
+
+class Glance:
+    """A look at the present that serves for a second: asking every bus and the outbox has its price."""
+
+    def __init__(self, present: Present, clock: Clock) -> None:
+        self._present = present
+        self._clock = clock
+        self._until = -1e9
+        self._now = Now({}, {})
+
+    def now(self, fresh: bool = False) -> Now:
+        """The latest look; a new one when it has grown old, or when it must be `fresh`."""
+        if fresh or self._clock.monotonic() >= self._until:
+            raised: dict[str | None, frozenset[str]] = {}
+            for event in self._present.open_events():
+                raised[event.device] = raised.get(event.device, frozenset()) | {event.kind}
+            self._now = Now(self._present.standing(), raised)
+            self._until = self._clock.monotonic() + GLANCE_S
+        return self._now
 
 
 class Filtered:

@@ -3,6 +3,8 @@
 It keeps the window, the budget and the broker's limits; what cannot be sent now stays in the outbox.
 """
 
+from collections import deque
+
 from gateway import columns, points
 from gateway.records import Event, Message, Reading
 from gateway.uplink.budget import Budget
@@ -18,6 +20,8 @@ from gateway.uplink.store import Store
 # With acks and no receiver, readings stop at settings.unacknowledged; events may go on to other listeners.
 _EVENTS_BEYOND = 256
 _MOST_AGAIN = 2000
+# Messages numbered in one commit beside those that go at once; in JSON one of them takes some 300 kB of memory.
+_AHEAD = 16
 _HEADER_BYTES = 16  # of a publication, beside topic and payload
 
 
@@ -46,10 +50,12 @@ class Sender:
         self._connected_at = 0
         self._interrupted = False
         self._others = 0
+        self._ready: deque[Message] = deque()
 
     def begin(self, connected_at: int) -> None:
         """A new connection: what is unconfirmed goes again."""
         self._interrupted = False
+        self._ready.clear()
         self._connected_at = connected_at
         self._flight.begin(self._store.undelivered(self._name))
         self._counts.sent_again += len(self._flight.again)
@@ -64,6 +70,7 @@ class Sender:
         if others >= link.window:
             return
         if self._interrupted:
+            self._ready.clear()
             self._flight.repeat(self._store.undelivered(self._name), _MOST_AGAIN)
         self._interrupted = True
         self._fill(link, now)
@@ -83,10 +90,15 @@ class Sender:
             return None
         _, bulk = self._room(self._window(link))
         waits = [self._budget.wait(now)]
-        if self._flight.again:
+        if self._flight.again or self._ready:
             return waits[0] if waits[0] > 0 else None
         due = self._store.due_in(self._name) if bulk > 0 else None
         return None if due is None else max(due, *waits)
+
+    @property
+    def ready(self) -> bool:
+        """Whether numbered messages wait for their turn."""
+        return bool(self._ready)
 
     def confirmed(self) -> None:
         """The broker took a message."""
@@ -128,16 +140,28 @@ class Sender:
                 self._publish(link, message, again=True)
 
     def _send_new(self, link: Link, window: int, bulk_too: bool, now: float) -> None:
+        self._compose(window, bulk_too and self._may(now))
+        while self._ready and self._fits(self._ready[0], window, bulk_too, now):
+            message = self._ready.popleft()
+            self._publish(link, message, again=_made_at(message) < self._connected_at)
+
+    def _compose(self, window: int, bulk_too: bool) -> None:
+        """Have events, and a few of the others, ready to go: a commit for each message would hold up a backlog."""
         room, bulk = self._room(window)
-        while room > 0:
-            # Under a rate one message at a time: the next waits for what this one cost.
-            step = min(bulk, 1) if self._settings.max_bytes_per_second else bulk
-            found = self._store.next_messages(self._name, room, step if bulk_too and self._may(now) else 0)
-            for message in found:
-                self._publish(link, message, again=_made_at(message) < self._connected_at)
-            if step == bulk or not found:
-                return
-            room, bulk = self._room(window)
+        if room <= 0:
+            return
+        if self._ready or not bulk_too:
+            self._ready.extendleft(reversed(self._store.next_messages(self._name, room, 0)))
+            return
+        # With acks the unacknowledged are bounded and watched: what is ready would be taken for one of them.
+        ahead = _AHEAD if bulk > 0 and not self._settings.acks else 0
+        self._ready.extend(self._store.next_messages(self._name, room + ahead, bulk + ahead))
+
+    def _fits(self, message: Message, window: int, bulk_too: bool, now: float) -> bool:
+        room, bulk = window - len(self._flight), 0
+        if bulk_too and self._may(now):
+            bulk = room - min(self._settings.reserved, window - 1)
+        return room > 0 if _is_event(message) else bulk > 0
 
     def _may(self, now: float) -> bool:
         return not self._budget.spent() and self._budget.wait(now) <= 0

@@ -84,7 +84,7 @@ class UplinkSettings(msgspec.Struct, frozen=True, kw_only=True):
     username: str | None = None
     password_file: Path | None = None
     window: int = 16  # publications without a PUBACK
-    reserved: int = 4  # of them kept free for events
+    reserved: int = 2  # of them kept free for events
     unacknowledged: int = 64  # with acks: messages without the receiver's acknowledgement
     ack_timeout: float = 5.0  # seconds without progress before the unacknowledged are sent again
     keepalive: int = 20  # seconds; a broker that vanished is missed within 1.5 of it

@@ -5,29 +5,26 @@ the specification wants; so what was sent shortly before the link, or the primar
 and told as historical. Nothing that comes over Sparkplug moves a breaker: it carries no signature.
 """
 
-from collections import deque
 from collections.abc import Iterator, Sequence
 from itertools import count
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 
 from gateway.clock import Clock
 from gateway.records import Event, Gap, Message, Reading
-from gateway.uplink.format import Heard, Hold, Leave, Publication, ReplayAsked, Say
+from gateway.uplink.format import Heard, Hold, Leave, Publication, Say
 from gateway.uplink.link import Arrived
-from gateway.uplink.present import Present, Standing
+from gateway.uplink.present import Glance, Now, Present, Standing
 from gateway.uplink.settings import UplinkSettings
 from gateway.uplink.sparkplug_metrics import DEATHS, Table, event_properties, event_text, gap_text
 from gateway.uplink.sparkplug_payload import BOOLEAN, DOUBLE, INT64, STRING, Metric, decode, encode, message_class
+from gateway.uplink.sparkplug_repeats import Repeats
 
 REBIRTH = "Node Control/Rebirth"
-# A host with a keep-alive of 60 s is declared dead 90 s after it fell silent; our own link, after 30 s.
-REPEAT_S = 90.0
 # What reaches the host later than this beyond max_delay is history, not the present.
 LATE_S = 10.0
 _LOOK_S = 5.0
-_REPEAT_PART = 400
 _REBIRTH_EVERY_S = 1.0
 _HEALTH = (
     ("Health/Disk Free", ("disk", "free"), INT64), ("Health/Memory", ("memory", "rss_mb"), DOUBLE),
@@ -44,12 +41,6 @@ class HostState(msgspec.Struct, frozen=True):
     timestamp: int
 
 
-class _Sent(NamedTuple):
-    when: float
-    epoch: str
-    seq: int
-
-
 class SparkplugFormat:
     """See `gateway.uplink.format.Format`. Raises ConfigurationError when the package protobuf is missing."""
 
@@ -58,6 +49,7 @@ class SparkplugFormat:
         self._settings = settings
         self._clock = clock
         self._present = present
+        self._glance = Glance(present, clock)
         self._version = version
         self._late_ms = int((settings.max_delay + LATE_S) * 1000)
         self._aliases = count(1)
@@ -70,11 +62,7 @@ class SparkplugFormat:
         self._bd_seq = 0
         self._host_at = -1
         self._hold_due = False
-        self._sent: deque[_Sent] = deque()
-        self._live_at = -1e9
-        self._repeat: deque[ReplayAsked] = deque()
-        self._asked: set[int] = set()
-        self._asked_at = 0.0
+        self._repeats = Repeats()
         self._look_at = 0.0
         self._backfilled_at = -1e9
         self._rebirth_at = -1e9
@@ -97,7 +85,7 @@ class SparkplugFormat:
 
     def opening(self) -> Sequence[Publication]:
         """The births, unless a primary host has to be there first."""
-        self._plan_repeat()
+        self._repeats.begin()
         self._alive, self._hold_due = False, self._settings.primary_host is not None
         return [] if self._hold_due else list(self._births())
 
@@ -115,11 +103,12 @@ class SparkplugFormat:
             return [Hold(True)]
         if not self._alive:
             return []
-        now = self._live_at = self._clock.monotonic()
-        heard: list[Heard] = self._repeated(now)
+        now = self._clock.monotonic()
+        self._repeats.alive(now)
+        heard: list[Heard] = [*self._repeats.due(now)]
         if now >= self._look_at and now >= self._backfilled_at + _LOOK_S:
             self._look_at = now + _LOOK_S
-            heard += [Say(publication) for publication in self._deaths_of(self._born)]
+            heard += [Say(publication) for publication in self._deaths_of(self._born, self._glance.now(fresh=True))]
         return heard
 
     def health(self, state: dict[str, Any]) -> Publication | None:
@@ -133,7 +122,7 @@ class SparkplugFormat:
 
     def encode(self, message: Message, again: bool) -> Sequence[Publication]:
         """Births where they are missing, then one DDATA for each device of the message."""
-        self._remember(message)
+        self._repeats.sent(message.epoch, message.seq, self._clock.monotonic())
         head = message.records[0]
         if isinstance(head, Event):
             return list(self._event(head, again))
@@ -156,14 +145,14 @@ class SparkplugFormat:
         table = self._table(device)
         grown = [table.grow(reading.values) for reading in readings]
         if any(grown) or device not in self._born:
-            yield self._birth(device)
+            yield self._birth(device, self._glance.now())
         late = [again or self._late(reading.at) for reading in readings]
         metrics = [m for reading, old in zip(readings, late, strict=True) for m in table.data(reading, old)]
         yield self._data(device, metrics)
         if all(late):
             self._backfilled_at = self._clock.monotonic()  # its death, where it is due, waits for the last of them
         else:
-            yield from self._deaths_of({device})
+            yield from self._deaths_of({device}, self._glance.now())
 
     def _event(self, event: Event, again: bool) -> Iterator[Publication]:
         at = event.raised if event.cleared is None else event.cleared
@@ -171,13 +160,14 @@ class SparkplugFormat:
         if event.kind in DEATHS or event.device not in self._known:
             yield self._data(None, [self._node.datum("Event", event_text(event), at, old)])
             if event.device in self._known:
-                yield from self._deaths_of({event.device} & self._born)
-                if event.device not in self._born and self._standing(event.device).online:
-                    yield self._birth(event.device)
+                now = self._glance.now(fresh=True)
+                yield from self._deaths_of({event.device}, now)
+                if event.device not in self._born and now.of(event.device).online:
+                    yield self._birth(event.device, now)
             return
         name, table = f"Events/{event.kind}", self._table(event.device)
         if table.grow({name: True}) or event.device not in self._born:
-            yield self._birth(event.device)
+            yield self._birth(event.device, self._glance.now())
         metric = table.datum(name, event.cleared is None, at, old, properties=event_properties(event))
         yield self._data(event.device, [metric])
 
@@ -206,7 +196,7 @@ class SparkplugFormat:
     def _hear_host(self, payload: bytes) -> Sequence[Heard]:
         try:
             state = msgspec.json.decode(payload, type=HostState)
-        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             raise ValueError(f"it is no state of a host: {error}") from error
         if state.timestamp < self._host_at:
             return []  # the will of a session that has an heir
@@ -230,12 +220,9 @@ class SparkplugFormat:
             self._tables[device] = Table.of(self._known.get(device), lambda: next(self._aliases))
         return self._tables[device]
 
-    def _standing(self, device: str) -> Standing:
-        return self._present.standing().get(device, Standing(online=False))
-
     def _births(self) -> Iterator[Publication]:
         """The node, then every device that is there. Begins the sequence anew."""
-        now = self._clock.wall_ms()
+        now, present = self._clock.wall_ms(), self._glance.now(fresh=True)
         self._alive, self._seq = True, 0
         node = [
             Metric("bdSeq", None, INT64, self._bd_seq, now),
@@ -245,25 +232,18 @@ class SparkplugFormat:
         ]
         yield self._publication("NBIRTH", None, [*node, *self._node.birth(now, Standing(), ())])
         self._born.clear()
-        standing = self._present.standing()
         for device in self._present.devices:
-            if standing.get(device.id, Standing()).online:
-                yield self._birth(device.id)
+            if present.of(device.id).online:
+                yield self._birth(device.id, present)
 
-    def _birth(self, device: str) -> Publication:
+    def _birth(self, device: str, now: Now) -> Publication:
         self._born.add(device)
-        raised = [event.kind for event in self._present.open_events() if event.device == device]
-        metrics = self._table(device).birth(self._clock.wall_ms(), self._standing(device), raised)
+        metrics = self._table(device).birth(self._clock.wall_ms(), now.of(device), now.raised.get(device, ()))
         return self._publication("DBIRTH", device, metrics)
 
-    def _deaths_of(self, devices: set[str]) -> list[Publication]:
+    def _deaths_of(self, devices: set[str], now: Now) -> list[Publication]:
         """The deaths of those of `devices` that are born and not there."""
-        if not devices:
-            return []
-        standing = self._present.standing()
-        gone = [
-            one for one in sorted(devices & self._born) if standing.get(one, Standing(online=False)).online is False
-        ]
+        gone = [one for one in sorted(devices & self._born) if now.of(one).online is False]
         self._born.difference_update(gone)
         return [self._publication("DDEATH", device, []) for device in gone]
 
@@ -283,32 +263,6 @@ class SparkplugFormat:
     def _topic(self, kind: str, device: str | None) -> str:
         tail = [] if device is None else [device]
         return "/".join(["spBv1.0", self._settings.site, kind, self._settings.gateway, *tail])
-
-    def _remember(self, message: Message) -> None:
-        now = self._clock.monotonic()
-        self._asked.discard(message.seq)
-        self._sent.append(_Sent(now, message.epoch, message.seq))
-        while self._sent[0].when < now - 2 * REPEAT_S:
-            self._sent.popleft()
-
-    def _plan_repeat(self) -> None:
-        """What was sent shortly before the connection, or its host, was seen alive for the last time goes again."""
-        seqs = sorted({sent.seq for sent in self._sent if sent.when >= self._live_at - REPEAT_S})
-        epoch = self._sent[-1].epoch if self._sent else ""
-        self._sent.clear()
-        self._asked.clear()
-        self._repeat.extend(
-            ReplayAsked(epoch, part[0], part[-1])
-            for part in (seqs[i : i + _REPEAT_PART] for i in range(0, len(seqs), _REPEAT_PART))
-        )
-
-    def _repeated(self, now: float) -> list[Heard]:
-        """The next part of it, when most of the part before has gone (or is no longer kept)."""
-        if not self._repeat or (len(self._asked) > _REPEAT_PART // 4 and now < self._asked_at + _LOOK_S):
-            return []
-        part = self._repeat.popleft()
-        self._asked, self._asked_at = set(range(part.first, part.last + 1)), now
-        return [part]
 
 
 def _at(state: dict[str, Any], path: tuple[str, ...]) -> Any:

@@ -10,11 +10,11 @@ from typing import Any
 import msgspec
 
 from gateway.clock import Clock
-from gateway.records import Event, Gap, Mark, Message, Reading, Value, rfc3339
+from gateway.records import Correction, Event, Gap, Mark, Message, Reading, Value, rfc3339
 from gateway.rules.events import LOST, MISMATCH
 from gateway.uplink.format import Heard, Publication, Say
 from gateway.uplink.link import Arrived
-from gateway.uplink.present import KnownDevice, Present, Standing
+from gateway.uplink.present import Glance, KnownDevice, Now, Present
 from gateway.uplink.settings import UplinkSettings
 
 _GATEWAY, _SELF = "v1/gateway/", "v1/devices/me/"
@@ -43,6 +43,7 @@ class ThingsBoardFormat:
     def __init__(self, settings: UplinkSettings, clock: Clock, present: Present, version: str) -> None:
         self._clock = clock
         self._present = present
+        self._glance = Glance(present, clock)
         self._about = {"site": settings.site, "gateway": settings.gateway, "version": version, "boot": clock.boot}
         self._why = _WHY[settings.language]
         self._known = {device.id: device for device in present.devices}
@@ -60,8 +61,8 @@ class ThingsBoardFormat:
     def opening(self) -> Sequence[Publication]:
         """The gateway's attributes, then every device that is there with what it is."""
         self._connected.clear()
-        standing = self._present.standing()
-        there = [one for one in self._present.devices if standing.get(one.id, Standing()).online]
+        now = self._glance.now(fresh=True)
+        there = [one for one in self._present.devices if now.of(one.id).online]
         said = [Publication(_SELF + "attributes", _encode(self._about))]
         return [*said, *(publication for device in there for publication in self._connect(device.id))]
 
@@ -84,10 +85,12 @@ class ThingsBoardFormat:
             return self._event(head)
         if isinstance(head, Gap):
             return [self._own({"ts": head.end, "values": {"gap": _gap(head)}})]
+        if isinstance(head, Correction):
+            return []  # what was sent under an untrusted time stays there: this API has no word for a change of it
         readings = [record for record in message.records if isinstance(record, Reading)]
         devices = list(dict.fromkeys(reading.device for reading in readings))
         new = [one for device in devices if device not in self._connected for one in self._connect(device)]
-        return [*new, *_telemetry(readings), *self._leaving(devices)]
+        return [*new, *_telemetry(readings), *self._leaving(devices, self._glance.now())]
 
     def _event(self, event: Event) -> Sequence[Publication]:
         at = event.raised if event.cleared is None else event.cleared
@@ -96,13 +99,12 @@ class ThingsBoardFormat:
             return [self._own(entry)]
         new = self._connect(event.device) if event.device not in self._connected else []
         told = Publication(_GATEWAY + "telemetry", _encode({event.device: [entry]}))
-        return [*new, told, *(self._leaving([event.device]) if event.kind in _LEAVES else [])]
+        now = self._glance.now(fresh=event.kind in _LEAVES)
+        return [*new, told, *self._leaving([event.device], now)]
 
-    def _leaving(self, devices: Iterable[str]) -> list[Publication]:
+    def _leaving(self, devices: Iterable[str], now: Now) -> list[Publication]:
         """Telemetry makes a device active at ThingsBoard; of these, those that are not there leave again."""
-        standing = self._present.standing()
-        gone = [one for one in devices if standing.get(one, Standing(online=False)).online is False]
-        return [self._disconnect(device) for device in gone]
+        return [self._disconnect(device) for device in devices if now.of(device).online is False]
 
     # --- what arrives ---------------------------------------------------------------------------------
 
@@ -187,5 +189,5 @@ def _flat(state: Mapping[str, Any], head: str = "") -> Iterable[tuple[str, Any]]
 def _call(payload: bytes) -> _Call:
     try:
         return msgspec.json.decode(payload, type=_Call)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise ValueError(f"it is no remote call: {error}") from error

@@ -8,6 +8,7 @@ import pytest
 
 from hil_tests.brokers import Mosquitto
 from hil_tests.end_to_end.scene import SITE, Site
+from hil_tests.faults.disk import memory_folder
 from hil_tests.rig.site import read_site
 from hil_tests.rig.village import Village
 
@@ -32,8 +33,7 @@ def village(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Village]:
 @pytest.fixture
 def memory(tmp_path: Path) -> Iterator[Path]:
     """A folder in memory where there is one: a simulated disk need not wait for a real one's syncs."""
-    shared = Path("/dev/shm")
-    with tempfile.TemporaryDirectory(prefix="gewu-", dir=shared if shared.is_dir() else tmp_path) as folder:
+    with tempfile.TemporaryDirectory(prefix="gewu-", dir=memory_folder() or tmp_path) as folder:
         yield Path(folder)
 
 

@@ -6,16 +6,24 @@ import sqlite3
 import sys
 import urllib.request
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import paho.mqtt.client as paho
 import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 
+from gateway.bus.poller import BusPoller
+from gateway.bus.transport import Line
+from gateway.bus.trouble import no_use
+from gateway.bus.wire import wire_of
 from gateway.clock import SystemClock
+from gateway.config import load as load_config
+from gateway.orders import desk_of
+from gateway.outbox import Outbox
+from gateway.profile import load as load_profile
 from gateway.tests.command_samples import issuers_file, order
 from hil_tests.brokers import Mosquitto, free_port
 from hil_tests.end_to_end.scene import Program, Site, gewu, wait_for
@@ -27,6 +35,8 @@ from provisioning.settings import slot_bytes
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(180)]
 KEY = bytes(range(32))
+_MAIL = load_profile("gewu-breaker").mailbox
+MAILBOX = _MAIL.command_register if _MAIL else -1
 PLAN: dict[str, Any] = {
     "bus": [{"name": "north", "baud": 19200, "board": [{"id": "b1", "address": 1, "load": 6.0}]}],
 }
@@ -180,6 +190,69 @@ def test_a_power_cut_between_the_write_and_its_result(site: Site, village: Villa
     with Master(village.state()["buses"][0]["port"]) as master:
         high, low = master.registers(1, 107, 2)
         assert (high, low) == (0, 1)  # command_counter: one frame was carried out
+
+
+class Losing(Line):
+    """A line that loses what belongs to a command: the frame itself, or the answer to it; each once."""
+
+    lose: ClassVar[list[str]] = []
+
+    def write_registers(self, unit: int, address: int, values: Sequence[int]) -> None:
+        fault = self.lose.pop(0) if self.lose and address == MAILBOX else ""
+        if fault != "frame":
+            super().write_registers(unit, address, values)
+        if fault:
+            raise no_use("no-answer", self.name, unit, "a command")
+
+
+@pytest.mark.parametrize("lost", [["answer"], ["frame", "answer"]])
+def test_a_lost_answer_is_read_back_and_nothing_is_done_twice(
+    tmp_path: Path, village: Village, lost: list[str]
+) -> None:
+    """E4 on the real firmware: whatever is lost of a frame, the breaker moved once and the reply says so."""
+    port = village.state()["buses"][0]["port"]
+    device = {"id": "b1", "profile": "gewu-breaker", "address": 1}
+    config = load_config(written(tmp_path, f'port = "{port}"\nbaud = 19200\n', device))
+    clock = SystemClock()
+    outbox = Outbox(tmp_path / "data", clock, ())
+    Losing.lose = list(lost)
+    bus = BusPoller(config.bus[0], clock, outbox, connect=losing)
+    replies: list[dict[str, Any]] = []
+    try:
+        bus.start()
+        wait_for("the breaker is read", lambda: bus.status().devices[0].online)
+        desk = desk_of(config, [bus], (), outbox, clock)
+        assert desk is not None
+        desk.arm(True, "Li")
+        desk.hear(str(uuid.UUID(int=1)), signed(1), lambda _topic, payload: replies.append(json.loads(payload)))
+        desk.step()
+    finally:
+        bus.request_stop()
+        bus.join(10)
+        outbox.close()
+    assert (replies[0]["result"], replies[0]["readback"]["closed"]) == ("done", False)
+    assert Losing.lose == []
+    assert open_(village)
+    with Master(port) as master:
+        assert master.registers(1, 107, 2) == [0, 1]
+
+
+def losing(bus: Any) -> Line:
+    return Losing(bus.name, bus.port, wire_of(bus.port, bus.baud, bus.parity, bus.stopbits), bus.timeout)
+
+
+def written(folder: Path, bus: str, device: dict[str, Any]) -> Path:
+    """A configuration with a desk and one breaker."""
+    keys = folder / "device-keys.toml"
+    keys.write_text(f'[keys]\nb1 = "{KEY.hex()}"\n')
+    keys.chmod(0o600)
+    lines = "".join(f"{key} = {json.dumps(value)}\n" for key, value in device.items())
+    file = folder / "gewu.toml"
+    file.write_text(
+        f'[gateway]\nid = "gw"\nsite = "test"\n[commands]\nkeys = "{issuers_file(folder).name}"\n'
+        f'device_keys = "{keys.name}"\n[[bus]]\nname = "north"\n{bus}[[bus.device]]\n{lines}'
+    )
+    return file
 
 
 class Cut(Program):

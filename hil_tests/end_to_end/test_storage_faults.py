@@ -4,11 +4,18 @@ B7 and B8 are tested beside the outbox, B9 in `gateway/tests/test_backup.py`.
 """
 
 import random
+import threading
+from functools import partial
 from pathlib import Path
 
 import msgspec
 import pytest
 
+from gateway import doctor
+from gateway.agent import Agent
+from gateway.clock import SystemClock
+from gateway.config import load
+from gateway.errors import StoreError
 from gateway.outbox import Outbox
 from gateway.outbox.route import Keeping
 from gateway.records import Event, Gap, Message, Reading, Value
@@ -149,3 +156,32 @@ def test_what_a_day_writes(memory: Path) -> None:
     outbox.close()
     disk.close()
     assert written * 144 < 800e6, f"{written * 144 / 1e6:.0f} MB a day"
+
+
+def test_a_broken_disk_turns_health_red(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """B2: while the disk fails, health and doctor name it and still tell the rest; then all is well."""
+    disk = Disk()
+    monkeypatch.setattr("gateway.agent.Outbox", partial(Outbox, connect=connecting(disk)))
+    config = tmp_path / "gewu.toml"
+    config.write_text('[gateway]\nid = "a"\nsite = "s"\ndata_dir = "data"\n')
+    agent, stop = Agent(load(config), SystemClock()), threading.Event()
+    running = threading.Thread(target=agent.run, args=(stop,))
+    running.start()
+    try:
+        agent.outbox.accept_event(event("before"), "before")
+        disk.fail = lambda *_: "io"
+        with pytest.raises(StoreError):
+            agent.outbox.accept_event(event("during"), "during")
+        health = agent.health()
+        assert health["store"]["trouble"]
+        findings = doctor.examine(agent.status(), health, 0)
+        assert health["store"]["trouble"] in {finding.what for finding in findings}
+        disk.fail = None
+        agent.outbox.accept_event(event("during"), "during")
+        health = agent.health()
+        assert (health["store"]["trouble"], health["queue"]["accepted"]) == (None, 2)
+    finally:
+        disk.fail = None
+        stop.set()
+        running.join()
+    disk.close()

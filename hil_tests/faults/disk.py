@@ -6,6 +6,7 @@ nothing else, and knows nothing of what SQLite keeps there.
 """
 
 import itertools
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, cast
@@ -35,6 +36,12 @@ class Change(NamedTuple):
     file: str
     offset: int = 0
     data: bytes = b""
+
+
+def memory_folder() -> Path | None:
+    """A folder in memory, where there is one."""
+    shared = Path("/dev/shm")
+    return shared if shared.is_dir() and os.access(shared, os.W_OK) else None
 
 
 # Asked before each operation: what fails now, if anything.

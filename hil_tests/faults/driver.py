@@ -16,6 +16,7 @@ from gateway import points
 from gateway.clock import SystemClock
 from gateway.outbox import Outbox
 from gateway.outbox.route import Keeping
+from gateway.records import Reading, Value
 from gateway.uplink import Uplink, UplinkSettings
 from hil_tests.faults.samples import Route, event, reading
 
@@ -23,6 +24,7 @@ SITE = "faults"
 ACCEPTED = "accepted"
 _PER_LIFE = 100_000
 _LONGEST_LIFE_S = 10.0
+_LEAST_BYTES = 1_000_000
 _DRAIN_S = 120.0
 
 
@@ -39,6 +41,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     nth: int = 1
     keepalive: int = 20
     readings: int = 60
+    squeezed: bool = False  # noise that does not pack, into a store that may take 1 MB
 
 
 def live(job: Job) -> None:
@@ -47,7 +50,8 @@ def live(job: Job) -> None:
         points.watch(_Killer(job.point, job.nth).pass_by)
     route = Route(acks=job.acks, max_delay=0.02)
     folder = Path(job.folder)
-    outbox = Outbox(folder, SystemClock(), [route], Keeping(replay_window=0.0))
+    keep = Keeping(replay_window=0.0, max_bytes=_LEAST_BYTES if job.squeezed else Keeping.max_bytes)
+    outbox = Outbox(folder, SystemClock(), [route], keep)
     outbox.start()
     settings = UplinkSettings(
         name=route.name, site=SITE, gateway=job.gateway, url=job.url, acks=job.acks, ack_timeout=1.0, window=8,
@@ -56,6 +60,8 @@ def live(job: Job) -> None:
     uplink = Uplink.of(settings, outbox, SystemClock(), dict)
     uplink.start()
     _accept(outbox, job)
+    while job.squeezed and outbox.tend():
+        pass  # packing and making room, which the outbox would do now and then
     deadline = time.monotonic() + (_DRAIN_S if job.point is None else _LONGEST_LIFE_S)
     while time.monotonic() < deadline and (outbox.stats().queued or job.point is not None):
         time.sleep(0.01)
@@ -72,8 +78,10 @@ def _accept(outbox: Outbox, job: Job) -> None:
         while handed < job.readings:
             group = range(handed, min(handed + dice.randint(1, 25), job.readings))
             for number in group:
-                outbox.put_reading(reading(job.life * _PER_LIFE + number))
+                outbox.put_reading(_reading(job.life * _PER_LIFE + number, dice if job.squeezed else None))
             handed = group.stop
+            if job.squeezed:
+                outbox.tend()
             if dice.random() < 0.5:
                 name = f"{job.gateway}-{job.life}-{handed}"
                 outbox.accept_event(event(name), name)
@@ -81,6 +89,14 @@ def _accept(outbox: Outbox, job: Job) -> None:
             outbox.flush()
             noted.writelines(f"r {job.life * _PER_LIFE + number}\n" for number in group)
             time.sleep(dice.random() * 0.004)
+
+
+def _reading(number: int, noise: random.Random | None) -> Reading:
+    if noise is None:
+        return reading(number)
+    values: dict[str, Value] = {"number": number}
+    values |= {f"v{index}": noise.random() for index in range(8)}
+    return msgspec.structs.replace(reading(number), values=values, marks={})
 
 
 def accepted(folder: Path) -> tuple[set[int], set[str]]:

@@ -11,25 +11,28 @@ from hil_tests.brokers import Mosquitto
 from hil_tests.faults.ledger import Ledger
 from hil_tests.faults.mqtt_filter import PUBACK, dropping
 from hil_tests.faults.network import WAYS
-from hil_tests.faults.station import Broker, Restartable, Station, resources
+from hil_tests.faults.station import PATIENCE_S, Broker, Restartable, Station, resources
 
 KEEPALIVE_S = 2
 GATEWAY_KEEPALIVE_S = 20  # the default of gateway/uplink/settings.py
 
 
 def silent_then_reset(
-    folder: Path, broker: Broker, seconds: float, keepalive: int = KEEPALIVE_S
+    folder: Path, broker: Broker, seconds: float, keepalive: int = KEEPALIVE_S, *, until_noticed: bool = False
 ) -> tuple[Ledger, float]:
     """C1: the link is silent for `seconds` and then reset; also after how many seconds the silence was noticed.
 
-    Records are accepted before, in the first second and throughout. NaN when it was over before it was noticed.
+    Records are accepted before, in the first second and throughout. NaN when it was over before it was noticed;
+    `until_noticed` lets it last so long, whatever else the machine has to do.
     """
     with Station(folder, broker, keepalive=keepalive) as station:
         station.until("the first connection", station.connected)
         station.accept(50)
         station.proxy.silence()
         began, noticed = time.monotonic(), math.nan
-        while (elapsed := time.monotonic() - began) < seconds:
+        while (elapsed := time.monotonic() - began) < (
+            PATIENCE_S if until_noticed and math.isnan(noticed) else seconds
+        ):
             station.accept(5)
             if math.isnan(noticed) and not station.connected():
                 noticed = elapsed

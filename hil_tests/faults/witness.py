@@ -50,6 +50,10 @@ class Heard:
             seq += 1
         return seq
 
+    def announced(self) -> int:
+        """Records that are said not to come, and did not."""
+        return sum(len(self.gaps[kind] - self.records[kind].keys()) for kind in ("readings", "events", "cases"))
+
     def missing(self) -> int:
         """Records and messages below the highest that neither came nor were announced."""
         holes = max(self.messages, default=0) - len(self.messages)

@@ -42,6 +42,19 @@ def test_spoiled_frames_are_counted() -> None:
     assert rows["crc"] > 0
 
 
+def test_faults_are_counted_by_their_id() -> None:
+    """What was lost, came twice and ran, by fault; nothing is lost. An id that is none is refused."""
+    document = bench("faults", "--seeds", "9", "--only", "A2", "--only", "B1")
+    rows = {(row["case"].split()[0], row["metric"]): row for row in document["rows"]}
+    for fault in ("A2", "B1"):
+        assert rows[fault, "lost"]["value"] == rows[fault, "lost"]["limit"] == 0
+        assert rows[fault, "runs"]["value"] == 9
+        assert (fault, "duplicates") in rows
+    assert {fault for fault, _ in rows} == {"A2", "B1"}
+    done = CliRunner().invoke(app, ["bench", "faults", "--only", "Z9"])
+    assert "Z9" in str(done.exception)
+
+
 def test_a_speed_that_no_port_has_is_refused() -> None:
     """Before anything is started."""
     done = CliRunner().invoke(app, ["bench", "bus", "--baud", "9601"])

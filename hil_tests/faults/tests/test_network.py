@@ -10,6 +10,8 @@ import pytest
 from hil_tests.faults.mqtt_filter import PUBACK, dropping, packets
 from hil_tests.faults.network import Proxy
 
+pytestmark = pytest.mark.integration
+
 
 class _Echo:
     """A server that sends back what it gets; `got` is everything that reached it."""
@@ -105,7 +107,7 @@ def test_cut_and_reset_and_nobody_there(proxy: Proxy, line: socket.socket) -> No
         with pytest.raises(ConnectionResetError):
             second.recv(100)
     proxy.refuse()
-    with socket.create_connection(("127.0.0.1", proxy.port), timeout=10) as third, pytest.raises(ConnectionResetError):
+    with pytest.raises(ConnectionResetError), socket.create_connection(("127.0.0.1", proxy.port), timeout=10) as third:
         third.recv(100)
     proxy.heal()
     with socket.create_connection(("127.0.0.1", proxy.port), timeout=10) as fourth:
