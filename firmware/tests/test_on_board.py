@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.integration  # MicroPython and its compiler are processes
+
 ON_BOARD = Path(__file__).parent / "on_board"
 SCRIPTS = sorted(ON_BOARD.glob("board_*.py"))
 CASES = [

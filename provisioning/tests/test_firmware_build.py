@@ -60,6 +60,7 @@ def test_a_register_that_the_firmware_cannot_keep_is_refused(
         firmware_build.generate_table()
 
 
+@pytest.mark.integration
 def test_a_build_has_the_same_bytes_each_time_and_fits(tmp_path: Path) -> None:
     """One .mpy a module, main.py as it is, all together within 62 kB, no trace of where it was built."""
     first, second = tmp_path / "a", tmp_path / "deeper" / "b"

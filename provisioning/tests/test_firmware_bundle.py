@@ -13,6 +13,8 @@ from cryptography.hazmat.primitives.serialization import BestAvailableEncryption
 from gateway.errors import ConfigurationError
 from provisioning import firmware_build, firmware_bundle
 
+pytestmark = pytest.mark.integration  # MicroPython and its compiler are processes
+
 KEY = rsa.generate_private_key(65537, 2048)
 FILES = {"main.py": b"x", "start.mpy": b"y", "b.mpy": b"B" * 300, "a.mpy": b"A" * 10}
 

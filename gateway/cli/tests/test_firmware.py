@@ -11,6 +11,7 @@ from gateway.errors import ConfigurationError
 from provisioning import firmware_build
 
 
+@pytest.mark.integration
 def test_build_leaves_the_flash_of_a_board_in_the_folder(tmp_path: Path) -> None:
     """--out gets main.py and one .mpy a module; --json names them; a fresh table is left alone."""
     out = tmp_path / "new" / "flash"
@@ -25,6 +26,7 @@ def test_build_leaves_the_flash_of_a_board_in_the_folder(tmp_path: Path) -> None
     assert any(line.startswith("app _") and line.endswith(" _guarded") for line in names.splitlines())
 
 
+@pytest.mark.integration
 def test_size_lists_each_file_and_the_total() -> None:
     """The total is the sum of the files; people get the same numbers in lines."""
     document = json.loads(CliRunner().invoke(app, ["size", "--json"]).stdout)
