@@ -1,4 +1,4 @@
-"""The gateway, wired: buses into the outbox, the outbox into its uplinks, a door, and a pulse for systemd.
+"""The gateway, wired: buses and cameras into the outbox, the outbox into its uplinks, a door, and a pulse for systemd.
 
 This is the map of the running system. Each part has a thread of its own; the main thread only watches
 them, feeds the watchdog while all are alive, and ends them in order when asked to stop.
@@ -18,10 +18,12 @@ import msgspec
 from gateway import __version__, health, lent, systemd
 from gateway.bus.board import BoardListener
 from gateway.bus.poller import BusPoller
+from gateway.camera import extra
+from gateway.camera.watch import CameraWatch
 from gateway.clock import Clock
 from gateway.config import Config, notices
 from gateway.control import ControlServer
-from gateway.errors import ConfigurationError, StoreError
+from gateway.errors import ConfigurationError, GewuError, StoreError
 from gateway.outbox import Outbox
 from gateway.uplink import Uplink
 
@@ -49,6 +51,9 @@ class Agent:
             BoardListener(bus, clock, self.outbox) if bus.protocol == "jsonl" else BusPoller(bus, clock, self.outbox)
             for bus in config.bus
         ]
+        # Without the extra a notice says what to install; everything else runs.
+        looks = bool(config.camera) and extra.sentence() is None
+        self.cameras = [CameraWatch(config, clock, self.outbox)] if looks else []
         self._control = ControlServer(
             data_dir,
             {
@@ -58,6 +63,7 @@ class Agent:
                 "export": lambda _: self._export(),
                 "line": lambda request: lent.answer(self.buses, request),
                 "heard": lambda request: lent.heard(self.buses, request),
+                "look": self._look,
             },
         )
 
@@ -71,8 +77,8 @@ class Agent:
         self.outbox.start()
         for uplink in self.uplinks:
             uplink.start()
-        for bus in self.buses:
-            bus.start()
+        for part in (*self.buses, *self.cameras):
+            part.start()
         systemd.notify("READY=1", f"STATUS=gateway {self._config.gateway.id} serves {len(self.buses)} buses")
         _log.info("gateway %s runs, version %s", self._config.gateway.id, __version__)
         try:
@@ -90,17 +96,19 @@ class Agent:
                 raise SystemExit(1)
             systemd.notify("WATCHDOG=1")
 
-    def _parts(self) -> dict[str, BusPoller | BoardListener | Uplink | Outbox]:
-        parts: dict[str, BusPoller | BoardListener | Uplink | Outbox] = {"outbox": self.outbox}
+    def _parts(self) -> dict[str, BusPoller | BoardListener | CameraWatch | Uplink | Outbox]:
+        parts: dict[str, BusPoller | BoardListener | CameraWatch | Uplink | Outbox] = {"outbox": self.outbox}
         parts.update({f"bus {bus.name}": bus for bus in self.buses})
+        parts.update({part.name: part for part in self.cameras})
         parts.update({f"uplink {uplink.name}": uplink for uplink in self.uplinks})
         return parts
 
     def _end(self) -> None:
         systemd.notify("STOPPING=1")
-        for bus in self.buses:
-            bus.request_stop()
-        self._join(self.buses, _STOP_BUSES_S)
+        sources = [*self.buses, *self.cameras]
+        for source in sources:
+            source.request_stop()
+        self._join(sources, _STOP_BUSES_S)
         self._flush()
         for uplink in self.uplinks:
             uplink.request_stop(drain=_STOP_DRAIN_S)
@@ -110,7 +118,7 @@ class Agent:
         self._lock.close()
         _log.info("gateway %s stopped", self._config.gateway.id)
 
-    def _join(self, parts: Sequence[BusPoller | BoardListener | Uplink], seconds: float) -> None:
+    def _join(self, parts: Sequence[BusPoller | BoardListener | CameraWatch | Uplink], seconds: float) -> None:
         deadline = self._clock.monotonic() + seconds
         for part in parts:
             part.join(max(0.0, deadline - self._clock.monotonic()))
@@ -136,9 +144,16 @@ class Agent:
                 "notices": notices(self._config),
             },
             "buses": [msgspec.to_builtins(bus.status()) for bus in self.buses],
+            "cameras": [part.status() for part in self.cameras],
             "store": msgspec.to_builtins(self.outbox.stats()),
             "uplinks": [msgspec.to_builtins(uplink.status()) for uplink in self.uplinks],
         }
+
+    def _look(self, request: dict[str, Any]) -> dict[str, Any]:
+        """What a camera sees now; its picture is a file that whoever asked takes away."""
+        if not self.cameras:
+            raise GewuError(extra.sentence() or "No camera is configured on this gateway.")
+        return self.cameras[0].look(str(request.get("camera")))
 
     def _export(self) -> dict[str, Any]:
         """Every kept record into a file that whoever asked takes away."""

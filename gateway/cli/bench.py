@@ -34,7 +34,7 @@ def bus(
     plan = measurement.Plan(
         tuple(baud or measurement.BAUDS), tuple(devices or measurement.DEVICES), seconds, boards, tcp, gateway
     )
-    _show(measurement.measure(plan, say), json_output)
+    show(measurement.measure(plan, say), json_output)
 
 
 @app.command()
@@ -47,12 +47,12 @@ def frames(
     from hil_tests.bench import frames as measurement
 
     report = measurement.measure(count, seed)
-    _show(report, json_output)
+    show(report, json_output)
     if any(row.limit is not None and row.value > row.limit for row in report.rows):
         raise typer.Exit(1)
 
 
-def _show(report: Any, json_output: bool) -> None:
+def show(report: Any, json_output: bool) -> None:
     """The report (`name`, `rows`, `machine`) as JSON or as a table."""
     document = msgspec.to_builtins(report)
     if json_output:

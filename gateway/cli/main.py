@@ -10,12 +10,14 @@ from gateway import __version__
 from gateway.cli import (
     bench,
     bus,
+    camera,
     check,
     decode,
     demo,
     doctor,
     firmware,
     outbox,
+    patrol,
     profile,
     receive,
     rig,
@@ -63,6 +65,8 @@ app.command()(decode.decode)
 app.add_typer(bus.app, name="bus")
 app.add_typer(profile.app, name="profile")
 app.add_typer(outbox.app, name="outbox")
+app.add_typer(camera.app, name="camera")
+app.add_typer(patrol.app, name="patrol")
 app.add_typer(rig.app, name="rig")
 app.add_typer(firmware.app, name="firmware")
 app.add_typer(bench.app, name="bench")

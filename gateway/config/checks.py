@@ -24,6 +24,7 @@ def sentences(raw: Row, folder: Path) -> list[str]:
         found += _doubles(section, rows(raw, section), "id" if section == "camera" else "name")
     for index, uplink in rows(raw, "uplink"):
         found += _uplink(f"uplink[{index}]", uplink, folder)
+    found += _cameras(raw, folder)
     return found
 
 
@@ -75,6 +76,21 @@ def _devices(raw: Row, folder: Path) -> Iterator[str]:
                 addresses.setdefault(address, where)
             if isinstance(device.get("profile"), str) and device["profile"]:
                 yield from _profile(where, device["profile"], folder)
+
+
+def _cameras(raw: Row, folder: Path) -> Iterator[str]:
+    devices = {device.get("id") for _, bus in rows(raw, "bus") for _, device in rows(bus, "device")}
+    for index, camera in rows(raw, "camera"):
+        where = f"camera[{index}]"
+        if isinstance(camera.get("id"), str) and camera["id"] in devices:
+            yield f'{where}.id is "{camera["id"]}", which a device on a bus has too; events name one by its id.'
+        yield from _doubles(f"{where}.zone", rows(camera, "zone"), "name")
+        named = [(where, "password_file", camera)]
+        named += [(f"{where}.detector[{n}]", "model", detector) for n, detector in rows(camera, "detector")]
+        for place, key, table in named:
+            name = table.get(key)
+            if isinstance(name, str) and not (folder / name).is_file():
+                yield f'{place}.{key} is "{name}", but there is no file {folder / name}.'
 
 
 def _profile(where: str, name: str, folder: Path) -> Iterator[str]:

@@ -9,13 +9,13 @@ from typing import Annotated
 from pydantic import Field
 
 from gateway.config.bus_tables import BAUDS, Bus, Device
-from gateway.config.camera_tables import Camera, Patrol
+from gateway.config.camera_tables import Camera, Patrol, Vision
 from gateway.config.keys import Id
 from gateway.config.store_tables import Store
 from gateway.config.uplink_tables import Uplink
 from gateway.tomlfile import Section
 
-__all__ = ["BAUDS", "Bus", "Camera", "Config", "Device", "Gateway", "Patrol", "Store", "Uplink"]
+__all__ = ["BAUDS", "Bus", "Camera", "Config", "Device", "Gateway", "Patrol", "Store", "Uplink", "Vision"]
 
 GatewayId = Annotated[str, Field(pattern=r"^[a-z0-9-]+$", max_length=63)]
 
@@ -37,5 +37,6 @@ class Config(Section):
     bus: list[Bus] = Field([], description="the buses, as tables [[bus]]")
     camera: list[Camera] = Field([], description="the cameras, as tables [[camera]]")
     patrol: list[Patrol] = Field([], description="the patrols, as tables [[patrol]]")
+    vision: Vision = Field(default_factory=lambda: Vision.model_validate({}), description="the table [vision]")
     uplink: list[Uplink] = Field([], description="the uplinks, as tables [[uplink]]")
     store: Store = Field(default_factory=lambda: Store.model_validate({}), description="the table [store]")
