@@ -17,6 +17,7 @@ FROZEN_S = 30.0
 # A state must last for that long and for three looks before it counts, and be gone as long before it is over.
 HOLD_S = 6.0
 HOLD_LOOKS = 3
+HOLD_TROUBLES = 2
 _LEARN_LOOKS = 10
 _RATE = 0.02
 
@@ -42,15 +43,20 @@ class Blindness:
             self._learn(sharpness)
         return self.settle(found, now)
 
-    def settle(self, found: str | None, now: float) -> str | None:
-        """The reason that counts once `found` has lasted; also for troubles that are no picture ("stalled")."""
-        if found == self._pending:
+    def settle(self, found: str | None, now: float, looks: int = HOLD_LOOKS) -> str | None:
+        """The reason that counts once the camera has been blind, or seen, for `looks` looks and HOLD_S."""
+        if (found is None) == (self._pending is None) and self._count:
             self._count += 1
         else:
-            self._pending, self._since, self._count = found, now, 1
-        if self._count >= HOLD_LOOKS and now - self._since >= HOLD_S:
+            self._since, self._count = now, 1
+        self._pending = found
+        if self._count >= looks and now - self._since >= HOLD_S:
             self.reason = found
         return self.reason
+
+    def no_picture(self, reason: str, now: float) -> str | None:
+        """The same where no picture came at all, which each time took the source some 10 s to find out."""
+        return self.settle(reason, now, HOLD_TROUBLES)
 
     def _state(self, grey: Grey, sharpness: float, now: float) -> str | None:
         if float(grey.mean()) < BLACK_MEAN and float(np.percentile(grey, 99)) < BLACK_TOP:

@@ -66,20 +66,27 @@ class Detector:
     def __init__(self, card: Path, keys: Iterable[str]) -> None:
         shipped = shipment.read(card, keys)
         self.card = shipment.as_card(shipped, DetectorCard)
-        try:
-            self._network = Network(shipped.content)
-        except ValueError as error:
-            raise GewuError(f"The model {shipped.name} does not run here: {error}.") from error
-        _, self._height, self._width, _ = self._network.shape
+        self._shipped = shipped
+        self._loaded: Network | None = None
+
+    @property
+    def _network(self) -> Network:
+        """Loaded at first use: a camera that never raises an event never needs what blurs its stills."""
+        if self._loaded is None:
+            try:
+                self._loaded = Network(self._shipped.content)
+            except ValueError as error:
+                raise GewuError(f"The model {self._shipped.name} does not run here: {error}.") from error
+        return self._loaded
 
     def find(self, image: Image.Image) -> list[Box]:
-        """What is in an upright RGB picture, the surest first."""
+        """What is in an upright RGB picture, the surest first. Raises GewuError when the model does not run here."""
         tensor, share_x, share_y = self._tensor(image)
         raw = self._network.run(tensor, [int(out["index"]) for out in self._network.outputs])
         if self.card.decode == "postprocess":
             boxes, scores, classes = postprocessed(dict(zip(self.card.order, raw, strict=False)))
         else:
-            boxes, scores, classes = from_anchors(raw, self._width, self.card.stride)
+            boxes, scores, classes = from_anchors(raw, self._network.shape[2], self.card.stride)
         boxes = boxes / np.array([share_x, share_y, share_x, share_y])
         sure = scores >= self.card.score
         boxes, scores, classes = boxes[sure].clip(0, 1), scores[sure], classes[sure]
@@ -93,11 +100,12 @@ class Detector:
 
     def _tensor(self, image: Image.Image) -> tuple[NDArray[Any], float, float]:
         """The input, and the shares of it that the picture fills in x and y."""
-        width, height = self._width, self._height
+        _, full_height, full_width, _ = self._network.shape
+        width, height = full_width, full_height
         if self.card.input.fit == "letterbox":
             scale = min(width / image.width, height / image.height)
             width, height = max(1, round(image.width * scale)), max(1, round(image.height * scale))
-        canvas = np.zeros((self._height, self._width, 3), np.uint8)
+        canvas = np.zeros((full_height, full_width, 3), np.uint8)
         canvas[:height, :width] = np.asarray(image.resize((width, height), Image.Resampling.BILINEAR), np.uint8)
         kind = self._network.dtype
         if kind == np.uint8:
@@ -106,7 +114,7 @@ class Detector:
             tensor = (canvas ^ 128).view(np.int8)
         else:
             tensor = ((canvas - self.card.input.mean) / self.card.input.std).astype(np.float32)
-        return tensor[None], width / self._width, height / self._height
+        return tensor[None], width / full_width, height / full_height
 
 
 def postprocessed(raw: dict[str, Floats]) -> tuple[Floats, Floats, NDArray[Any]]:

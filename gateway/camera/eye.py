@@ -114,7 +114,7 @@ class Eye:
     def cannot_see(self, reason: str, now: float) -> Sight:
         """There is no picture, for `reason`."""
         before = self._blindness.reason
-        blind = self._blindness.settle(reason, now)
+        blind = self._blindness.no_picture(reason, now)
         return Sight(_blind_changes(before, blind), blind, 0.0, None)
 
     def _classify(self, image: Image.Image, motion: float, now: float) -> Verdict | None:

@@ -16,6 +16,7 @@ import msgspec
 from PIL import Image
 
 from gateway.camera import schedule
+from gateway.camera.classifier import Verdict
 from gateway.camera.evidence import EvidenceStore, encoded
 from gateway.camera.eye import BLIND, Change, Eye, Open, Sight, masked
 from gateway.camera.source import Source, SourceTrouble
@@ -68,6 +69,7 @@ class Sitting:
     open_: dict[Open, Standing] = field(default_factory=dict)
     latest: Image.Image | None = None
     sight: Sight | None = None
+    verdict: Verdict | None = None
     trouble: str | None = None
     looks: int = 0
     moved: float = field(default_factory=time.monotonic)
@@ -121,6 +123,7 @@ class Sitting:
             _log.info("camera %s is back", self.camera.id)
         self.trouble, self.latest = None, image
         self.sight = eye.see(image, self.moved)
+        self.verdict = self.sight.verdict or self.verdict
         self.looks += 1
         self._settle(self.sight.changes, image)
         self._afterwards(image)
@@ -134,7 +137,8 @@ class Sitting:
         self.trouble = str(error)
         if self._eye is None:
             self._eye = self.make_eye(not self.camera.source.startswith("dir:"), list(self.open_))
-        self._settle(self._eye.cannot_see(error.reason, self.moved).changes, None)
+        self.sight = self._eye.cannot_see(error.reason, self.moved)
+        self._settle(self.sight.changes, None)
 
     def _settle(self, changes: list[Change], image: Image.Image | None) -> None:
         for change in changes:

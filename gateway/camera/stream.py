@@ -71,7 +71,7 @@ class Stream:
             except StopIteration:
                 packet = None
             except (av.FFmpegError, OSError) as error:
-                raise SourceTrouble("stalled", f"{self._url} sends nothing any more ({error}).") from None
+                raise SourceTrouble("stalled", f"{self._url} sends nothing any more ({_why(error)}).") from None
             if packet is None or packet.size == 0:
                 if not self._is_file:
                     raise SourceTrouble("stalled", f"{self._url} has ended its video.")
@@ -163,7 +163,10 @@ class _Pace:
 
 def _open(url: str, username: str | None, password: str | None) -> av.container.InputContainer:
     kind = "v4l2" if url.startswith("/dev/") else None
-    options = {"rtsp_transport": "tcp", "fflags": "nobuffer"} if url.startswith("rtsp") else {}
+    # A second of video tells what is in it; FFmpeg would look for five.
+    options = {"analyzeduration": "1000000"}
+    if url.startswith("rtsp"):
+        options |= {"rtsp_transport": "tcp", "fflags": "nobuffer"}
     try:
         return av.open(
             _with_password(url.removeprefix("file:"), username, password),
@@ -174,8 +177,13 @@ def _open(url: str, username: str | None, password: str | None) -> av.container.
     except (av.error.HTTPUnauthorizedError, av.error.HTTPForbiddenError):
         raise SourceTrouble("password", f"{url} wants a user and a password: see username and password_file.") from None
     except (av.FFmpegError, OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or type(error).__name__
-        raise SourceTrouble("unreachable", f"{url} cannot be opened ({reason}).") from None
+        raise SourceTrouble("unreachable", f"{url} cannot be opened ({_why(error)}).") from None
+
+
+def _why(error: Exception) -> str:
+    if isinstance(error, av.error.ExitError):  # what our own time limits look like from outside
+        return f"silent for {SILENT_S:g} s"
+    return getattr(error, "strerror", None) or type(error).__name__
 
 
 def _with_password(url: str, username: str | None, password: str | None) -> str:

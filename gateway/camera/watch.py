@@ -35,6 +35,8 @@ MOST_RSS = 400_000_000  # bytes; docs/cameras.md says what it takes
 _FIRST_RETRY_S, _LAST_RETRY_S = 1.0, 60.0
 _STEADY_S = 120.0
 _MOST_WAITING = 1000
+# Together well below the second that the gateway gives its sources to end.
+_LISTEN_S, _END_S = 0.2, 0.6
 
 
 class Sink(Protocol):
@@ -168,7 +170,7 @@ class CameraWatch:
         while not self._stop.is_set():
             self._deliver()
             if len(self._waiting) < _MOST_WAITING:  # else the pipe fills, and the process waits with it
-                part = _read(fd, 0.5)
+                part = _read(fd, _LISTEN_S)
                 if part == b"":
                     self.trouble = f"it ended with status {process.wait(5)}"
                     return
@@ -230,8 +232,14 @@ class CameraWatch:
         )
 
     def _spawn(self) -> subprocess.Popen[bytes]:
-        # One thread of OpenBLAS: the heads are small, and its pools would cost memory for nothing.
-        environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+        # Pools of OpenBLAS and an arena a thread would cost memory for nothing; frames go back as soon as they are done.
+        environment = {
+            **os.environ,
+            "OPENBLAS_NUM_THREADS": "1",
+            "OMP_NUM_THREADS": "1",
+            "MALLOC_ARENA_MAX": "1",
+            "MALLOC_MMAP_THRESHOLD_": "131072",
+        }
         return subprocess.Popen(
             self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment, start_new_session=True
         )
@@ -242,7 +250,7 @@ class CameraWatch:
         with contextlib.suppress(OSError):
             process.stdin.close()
         try:
-            process.wait(0.8 if self.trouble is None else 0.0)
+            process.wait(_END_S if self.trouble is None else 0.0)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()

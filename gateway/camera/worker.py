@@ -5,6 +5,7 @@ memory is short. It ends when its input does, so a killed gateway leaves no came
 """
 
 import contextlib
+import dataclasses
 import logging
 import os
 import signal
@@ -33,6 +34,7 @@ _log = logging.getLogger(__name__)
 ALTERED = "security.model"
 _ALTERED_GRADE = 2
 BEAT_S = 1.0
+END_S = 0.3
 # Every wait for a camera has a limit of 10 s or so; a thread that says nothing for this long hangs in a driver.
 HUNG_S = 120.0
 _EXPIRE_S = 3600.0
@@ -67,8 +69,9 @@ class Worker:
         for line in commands:
             self._answer(msgspec.json.decode(line, type=Asked))
         self._stop.set()
+        deadline = time.monotonic() + END_S
         for thread in self._threads:
-            thread.join(1.0)
+            thread.join(max(0.0, deadline - time.monotonic()))
 
     def say(self, word: Word) -> None:
         """One line to the gateway."""
@@ -150,6 +153,8 @@ class Worker:
             self.say(Answered(number=asked.number, trouble=trouble or "it has not looked yet: try again in a moment"))
             return
         image, sight = sitting.latest, sitting.sight
+        if sight is not None:  # where nothing moves, the last verdict still stands
+            sight = dataclasses.replace(sight, verdict=sitting.verdict)
         blur = self._models.blur(sitting.camera)
         if blur is None:
             self.say(Answered(number=asked.number, trouble="what blurs faces could not be loaded: see the events"))
@@ -160,8 +165,7 @@ class Worker:
 
 
 def _status(sitting: Sitting) -> CameraStatus:
-    sight = sitting.sight
-    verdict = sight.verdict if sight else None
+    sight, verdict = sitting.sight, sitting.verdict
     return CameraStatus(
         id=sitting.camera.id,
         looks=sitting.looks,
@@ -191,7 +195,6 @@ def main() -> None:
     out = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     Worker(task, out, SystemClock()).run(commands)
-    out.flush()
     os._exit(0)  # a thread inside a driver must not hold up the end
 
 

@@ -1,6 +1,7 @@
 """`gewu bench`: measurements, each with the limit or the peer beside it."""
 
 import math
+from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
@@ -50,6 +51,28 @@ def frames(
     show(report, json_output)
     if any(row.limit is not None and row.value > row.limit for row in report.rows):
         raise typer.Exit(1)
+
+
+@app.command()
+def camera(
+    dataset: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Pictures with manifest.csv, or in folders named after classes.")
+    ] = None,
+    into: Annotated[Path | None, typer.Option(metavar="DIR", help="Gets camera.html and camera.json.")] = None,
+    pictures: Annotated[int, typer.Option(min=10, help="How many pictures to time.")] = 140,
+    seconds: Annotated[float, typer.Option(min=0.0, help="How long the process is weighed; 0: not at all.")] = 20.0,
+    hours: Annotated[float, typer.Option(min=0.0, help="Hours of rendered scenes to look for false events.")] = 1.0,
+    json_output: JsonFlag = False,
+) -> None:
+    """The cameras: figures over a labelled folder, by source too, speed, false events, CPU and memory."""
+    from gateway.camera import extra
+
+    extra.require()
+    from hil_tests.bench import camera as measurement
+
+    if dataset is not None and not dataset.is_dir():
+        raise ConfigurationError(f"--dataset {dataset}: there is no such folder.")
+    show(measurement.measure(measurement.Plan(dataset, pictures, seconds, hours, into)), json_output)
 
 
 def show(report: Any, json_output: bool) -> None:

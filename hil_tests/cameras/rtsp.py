@@ -16,6 +16,7 @@ from fractions import Fraction
 from typing import Self
 
 import av
+import numpy as np
 from PIL import Image
 
 Scene = Callable[[int], Image.Image]
@@ -32,7 +33,9 @@ class RtspCamera:
     With `loop`, so many frames are encoded once and sent again and again, which costs next to nothing.
     """
 
-    def __init__(self, scene: Scene, fps: float = 5.0, gop: int = 5, loop: int = 0, password: str | None = None) -> None:
+    def __init__(
+        self, scene: Scene, fps: float = 5.0, gop: int = 5, loop: int = 0, password: str | None = None
+    ) -> None:
         self.scene = scene
         self.fps = fps
         self.gop = gop
@@ -148,7 +151,7 @@ def _encoded(scene: Callable[[], Scene], fps: float, gop: int) -> Iterator[list[
     """The NAL units of each frame; a new encoder whenever the size changes, as in a camera that is switched over."""
     encoder: av.VideoCodecContext | None = None
     for number in itertools.count():
-        frame = av.VideoFrame.from_image(scene()(number))
+        frame = av.VideoFrame.from_ndarray(np.asarray(scene()(number)), format="rgb24")
         if encoder is None or (encoder.width, encoder.height) != (frame.width, frame.height):
             encoder = _encoder(frame.width, frame.height, fps, gop)
         frame.pts = number
