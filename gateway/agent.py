@@ -15,10 +15,9 @@ from typing import IO, Any
 
 import msgspec
 
-from gateway import __version__, health, lent, systemd
+from gateway import __version__, camera_extra, health, lent, systemd
 from gateway.bus.board import BoardListener
 from gateway.bus.poller import BusPoller
-from gateway.camera import extra
 from gateway.camera.watch import CameraWatch
 from gateway.clock import Clock
 from gateway.config import Config, notices
@@ -52,7 +51,7 @@ class Agent:
             for bus in config.bus
         ]
         # Without the extra a notice says what to install; everything else runs.
-        looks = bool(config.camera) and extra.sentence() is None
+        looks = bool(config.camera) and camera_extra.sentence() is None
         self.cameras = [CameraWatch(config, clock, self.outbox)] if looks else []
         self._control = ControlServer(
             data_dir,
@@ -152,7 +151,7 @@ class Agent:
     def _look(self, request: dict[str, Any]) -> dict[str, Any]:
         """What a camera sees now; its picture is a file that whoever asked takes away."""
         if not self.cameras:
-            raise GewuError(extra.sentence() or "No camera is configured on this gateway.")
+            raise GewuError(camera_extra.sentence() or "No camera is configured on this gateway.")
         return self.cameras[0].look(str(request.get("camera")))
 
     def _export(self) -> dict[str, Any]:

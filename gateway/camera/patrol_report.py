@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from html import escape
 
 from gateway.camera.evidence import encoded
-from gateway.camera.patrol import Stop
+from gateway.camera.tour import Stop
 
 CHINESE = {
     "fire_smoke": "烟火",

@@ -15,12 +15,12 @@ from typing import Protocol
 import msgspec
 from PIL import Image
 
-from gateway.camera import schedule
 from gateway.camera.classifier import Verdict
 from gateway.camera.evidence import EvidenceStore, encoded
 from gateway.camera.eye import BLIND, Change, Eye, Open, Sight, masked
 from gateway.camera.source import Source, SourceTrouble
 from gateway.clock import Clock
+from gateway.config import hours
 from gateway.config.camera_tables import Camera
 from gateway.errors import StoreError
 from gateway.records import Event, Evidence, Value
@@ -215,7 +215,7 @@ class Sitting:
         if not self.camera.hours:
             return True
         local = time.localtime(self.tools.clock.wall_ms() / 1000)
-        return schedule.on(self.camera.hours, local.tm_hour * 60 + local.tm_min)
+        return hours.on(self.camera.hours, local.tm_hour * 60 + local.tm_min)
 
     def _wait(self, seconds: float) -> None:
         until = time.monotonic() + seconds

@@ -21,6 +21,7 @@ from typing import Any, Protocol
 import msgspec
 
 from gateway import shipped
+from gateway.camera.rounds import Rounds
 from gateway.camera.task import WORDS, Answered, Asked, Beat, CameraStatus, Happened, Task
 from gateway.clock import Clock
 from gateway.config import Config
@@ -63,6 +64,7 @@ class CameraWatch:
         self._command = command or [sys.executable, "-m", "gateway.camera.worker"]
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="cameras", daemon=True)
+        self._rounds = Rounds(config, clock, self.look, self._stop)
         self._process: subprocess.Popen[bytes] | None = None
         self._waiting: deque[Happened] = deque()
         self._heard_at = 0.0
@@ -74,7 +76,9 @@ class CameraWatch:
         self.trouble: str | None = None
 
     def start(self) -> None:
+        """Begin; patrols that have a time begin too."""
         self._thread.start()
+        self._rounds.start()
 
     def alive(self) -> bool:
         return self._thread.is_alive()
@@ -232,7 +236,7 @@ class CameraWatch:
         )
 
     def _spawn(self) -> subprocess.Popen[bytes]:
-        # Pools of OpenBLAS and an arena a thread would cost memory for nothing; frames go back as soon as they are done.
+        # Pools of OpenBLAS and an arena a thread would cost memory for nothing; frames go back when they are done.
         environment = {
             **os.environ,
             "OPENBLAS_NUM_THREADS": "1",

@@ -65,9 +65,9 @@ def camera(
     json_output: JsonFlag = False,
 ) -> None:
     """The cameras: figures over a labelled folder, by source too, speed, false events, CPU and memory."""
-    from gateway.camera import extra
+    from gateway import camera_extra
 
-    extra.require()
+    camera_extra.require()
     from hil_tests.bench import camera as measurement
 
     if dataset is not None and not dataset.is_dir():

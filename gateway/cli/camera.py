@@ -23,9 +23,9 @@ def classify(
     json_output: JsonFlag = False,
 ) -> None:
     """Say what pictures show: fire_smoke, rubbish, flood, road_damage, normal, or unsure."""
-    from gateway.camera import extra
+    from gateway import camera_extra
 
-    extra.require()
+    camera_extra.require()
     from gateway import shipped
     from gateway.camera import picture
     from gateway.camera.classifier import Classifier
@@ -57,10 +57,10 @@ def try_(
     json_output: JsonFlag = False,
 ) -> None:
     """What one camera sees now: its label, its zones' indices, and the picture with both drawn in."""
-    from gateway.camera import extra
+    from gateway import camera_extra
 
-    extra.require()
-    from gateway.camera import moment
+    camera_extra.require()
+    from gateway.cli import camera_moment
     from gateway.config import load
 
     read = load(config)
@@ -68,7 +68,7 @@ def try_(
     if found is None:
         known = ", ".join(one.id for one in read.camera) or "none"
         raise ConfigurationError(f'There is no camera "{camera}" in {config}; it has: {known}.')
-    result, image = moment.look(read, found)
+    result, image = camera_moment.look(read, found)
     file = to or Path(f"{camera}.jpg")
     image.save(file, "JPEG", quality=88)
     result["picture"] = str(file)
@@ -87,9 +87,9 @@ def bench(
     json_output: JsonFlag = False,
 ) -> None:
     """The classifier's speed here, beside a bare resize and a bare interpreter."""
-    from gateway.camera import extra
+    from gateway import camera_extra
 
-    extra.require()
+    camera_extra.require()
     from gateway.cli.bench import show
     from hil_tests.bench import camera as measurement
 
@@ -144,9 +144,9 @@ def confirm(
     json_output: JsonFlag = False,
 ) -> None:
     """Put a still into the site's folder with its right label (reject a false alarm: --label normal)."""
-    from gateway.camera import extra
+    from gateway import camera_extra
 
-    extra.require()
+    camera_extra.require()
     from gateway.camera import site
     from gateway.config import load
 
@@ -164,9 +164,9 @@ def adapt(
     json_output: JsonFlag = False,
 ) -> None:
     """Adapt the head to the confirmed pictures; taken only when better here and no worse elsewhere."""
-    from gateway.camera import extra
+    from gateway import camera_extra
 
-    extra.require()
+    camera_extra.require()
     from gateway.camera import site
     from gateway.config import load
 

@@ -26,10 +26,11 @@ def run(
     json_output: JsonFlag = False,
 ) -> None:
     """Look through each camera of a patrol in turn; exit 1 when there were findings."""
-    from gateway.camera import extra
+    from gateway import camera_extra
 
-    extra.require()
-    from gateway.camera import moment, patrol, patrol_report
+    camera_extra.require()
+    from gateway.camera import patrol_report, tour
+    from gateway.cli import camera_moment
     from gateway.config import load
 
     read = load(config)
@@ -38,10 +39,10 @@ def run(
         known = ", ".join(one.name for one in read.patrol) or "none"
         raise ConfigurationError(f'There is no patrol "{name}" in {config}; it has: {known}.')
     at = time.strftime("%Y-%m-%d %H:%M:%S %z")
-    stops = patrol.tour(read, found.stops, lambda camera: moment.look(read, camera), time.sleep, found.dwell)
+    stops = tour.tour(read, found.stops, lambda camera: camera_moment.look(read, camera), time.sleep, found.dwell)
     file = report or Path(f"{name}.html")
     file.write_text(patrol_report.page(name, at, stops), encoding="utf-8")
-    document = {**patrol.as_json(name, at, stops), "report": str(file)}
+    document = {**tour.as_json(name, at, stops), "report": str(file)}
     if json_output:
         print_json(document)
     else:

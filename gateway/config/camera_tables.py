@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, model_validator
 
-from gateway.camera import schedule
+from gateway.config import hours
 from gateway.config.keys import Duration, Id, Size
 from gateway.tomlfile import Section
 
@@ -47,14 +47,14 @@ def _url(value: str) -> None:
 
 def _hours(value: list[str]) -> list[str]:
     for span in value:
-        schedule.minutes(span)
+        hours.minutes(span)
     return value
 
 
 def _moments(value: list[str]) -> list[str]:
     for moment in value:
         try:
-            schedule.minutes(f"{moment}-24:00")
+            hours.minutes(f"{moment}-24:00")
         except ValueError:
             raise ValueError('a time of the day is written like "08:00"') from None
     return value

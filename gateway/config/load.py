@@ -3,8 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from gateway import tomlfile
-from gateway.camera import extra
+from gateway import camera_extra, tomlfile
 from gateway.config import checks
 from gateway.config.model import Config
 from gateway.errors import ConfigurationError
@@ -39,7 +38,7 @@ def load(path: Path) -> Config:
 
 def notices(config: Config) -> list[str]:
     """Sentences about what is configured but not served, or not whole; none of them is an error."""
-    lacking = extra.sentence() if config.camera else None
+    lacking = camera_extra.sentence() if config.camera else None
     cameras = [f"Cameras are configured and not looked through: {lacking}"] if lacking else []
     known = {camera.id for camera in config.camera}
     # No error: a stop may be added before its camera hangs, and the patrol's own report will name it.

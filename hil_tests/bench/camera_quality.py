@@ -103,24 +103,38 @@ def measure(folder: Path) -> Quality:
     seen = _hash(folder) == whole["dataset"]["manifest_sha256"]
     head = classifier.shipped_head()
     flattering = "it has learned from these very pictures" if seen else "it has never seen this folder"
-    judged = [_judged("shipped model", flattering, kept, [judge(row, card) for row in head.logits(x)], card)]
+    judged = [
+        _judged(
+            "shipped model, which learned from these" if seen else "shipped model",
+            flattering,
+            kept,
+            [judge(row, card) for row in head.logits(x)],
+            card,
+        )
+    ]
     apart = _left_out(x, kept, card)
     if apart is not None:
         judged.append(apart)
     if seen:
         judged.reverse()  # the flattering one last
-    trained = {name: whole["figures"]["leave_source_out"][name] for name in ("macro_f1", "false_alarm", "unsure")} if seen else None
+    trained = (
+        {name: whole["figures"]["leave_source_out"][name] for name in ("macro_f1", "false_alarm", "unsure")}
+        if seen
+        else None
+    )
     return Quality(card.labels, seen, bad, judged, trained)
 
 
 def rows(quality: Quality) -> list[Row]:
     """The figures as a bench prints them."""
-    found = [row for one in quality.judged for row in _rows(one.case, one.macro_f1, one.false_alarm, one.unsure)]
+    found: list[Row] = []
     if quality.card is not None:
         card = quality.card
         found += _rows(
-            "whole training without the source (model card)", card["macro_f1"], card["false_alarm"], card["unsure"]
+            "leave one source out, whole training (model card)", card["macro_f1"], card["false_alarm"], card["unsure"]
         )
+    for one in quality.judged:
+        found += _rows(one.case, one.macro_f1, one.false_alarm, one.unsure)
     if quality.bad:
         found.append(Row(case="pictures", metric="unusable", value=float(len(quality.bad)), unit="pictures"))
     return found
@@ -163,7 +177,9 @@ def _left_out(x: np.ndarray[tuple[int, int], np.dtype[np.float32]], kept: list[L
     note = "the last layer without the judged source; the layers below have seen it"
     if cut:
         note += f"; cut into thirds, so not unseen: {', '.join(cut)}"
-    return _judged("leave one source out", note, kept, [one for one in verdicts if one is not None], card)
+    return _judged(
+        "leave one source out, last layer only", note, kept, [one for one in verdicts if one is not None], card
+    )
 
 
 def _judged(case: str, note: str, kept: list[Labelled], verdicts: list[Verdict], card: Card) -> Judged:
