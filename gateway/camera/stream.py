@@ -166,7 +166,7 @@ def _open(url: str, username: str | None, password: str | None) -> av.container.
     # A second of video tells what is in it; FFmpeg would look for five.
     options = {"analyzeduration": "1000000"}
     if url.startswith("rtsp"):
-        options |= {"rtsp_transport": "tcp", "fflags": "nobuffer"}
+        options["rtsp_transport"] = "tcp"
     try:
         return av.open(
             _with_password(url.removeprefix("file:"), username, password),
