@@ -156,6 +156,7 @@ class CameraWatch:
         assert process.stdin is not None
         assert process.stdout is not None
         self.starts += 1
+        self._cameras = []  # what the last life saw says nothing of this one
         self._process = process
         self._heard_at = time.monotonic() + START_S - SILENT_S
         os.set_blocking(process.stdout.fileno(), False)

@@ -19,7 +19,7 @@ _WARM_UP = 3
 
 @app.command()
 def classify(
-    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="JPEG, PNG or WebP pictures of any size.")],
+    files: Annotated[list[str], typer.Argument(metavar="FILE...", help="JPEG, PNG or WebP pictures of any size.")],
     json_output: JsonFlag = False,
 ) -> None:
     """Say what pictures show: fire_smoke, rubbish, flood, road_damage, normal, or unsure."""
@@ -35,12 +35,12 @@ def classify(
     bad = 0
     for file in files:
         try:
-            verdict = classifier.classify(picture.open_file(file))
+            verdict = classifier.classify(picture.open_file(Path(file)))
         except picture.BadPicture as error:
             say(str(error))
             bad += 1
             continue
-        rows.append({"file": str(file), "label": verdict.label, "score": verdict.score, "scores": verdict.scores})
+        rows.append({"file": file, "label": verdict.label, "score": verdict.score, "scores": verdict.scores})
         if not json_output:
             plain.print(f"{file}: {verdict.label} {verdict.score:.2f}", markup=False)
     if json_output:

@@ -121,7 +121,7 @@ def test_no_picture_at_all_counts_sooner_whatever_the_words() -> None:
 def occupied(zone: Zone, frames: Sequence[Grey], moving: bool) -> tuple[list[str], Occupancy]:
     rule = Occupancy([zone])
     cells = np.full((HEIGHT, WIDTH), moving)
-    found = []
+    found: list[str] = []
     for number, grey in enumerate(frames):
         found += [change for change, _, _ in rule.step(grey, cells, number * 2.0)]
     return found, rule

@@ -51,7 +51,7 @@ def test_a_stream_is_looked_at_and_given_back() -> None:
     with RtspCamera(scene, fps=20, gop=2) as server:
         open_source(camera(server.url)).close()
         before = open_files()
-        for _ in range(3):
+        for _ in range(2):
             source = Stream(server.url, 0.2)
             images = looks(source, 5)
             assert not source._all
