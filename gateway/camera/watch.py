@@ -200,7 +200,7 @@ class CameraWatch:
         except msgspec.MsgspecError:
             _log.error("the camera process said something strange: %r", line[:80])
             return
-        self._heard_at = max(self._heard_at, time.monotonic())
+        self._heard_at = time.monotonic()
         if isinstance(word, Happened):
             self._waiting.append(word)
             self._deliver()

@@ -34,6 +34,7 @@ def odd_site(classifier: Classifier, anchors: Samples, count: int) -> Samples:
     return Samples((normal + shift).astype(np.float32), np.full(len(normal), labels.index("normal")))
 
 
+@pytest.mark.integration
 def test_what_people_reject_is_learned_and_nothing_else_is_lost(classifier: Classifier, anchors: Samples) -> None:
     """Held-back pictures of the site get better; the shipped figures do not get worse."""
     old, card = classifier.shipped_head(), classifier.card
@@ -45,6 +46,7 @@ def test_what_people_reject_is_learned_and_nothing_else_is_lost(classifier: Clas
     assert outcome.shipped_after.false_alarm <= outcome.shipped_before.false_alarm
 
 
+@pytest.mark.integration
 def test_wrong_labels_are_not_learned(classifier: Classifier, anchors: Samples) -> None:
     """Labels drawn by lot make no better head, so the old one stays."""
     site = Samples(anchors.embeddings[:60], np.random.default_rng(1).integers(0, 5, 60))
