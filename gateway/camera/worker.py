@@ -179,7 +179,7 @@ def _status(sitting: Sitting) -> CameraStatus:
 
 def _lowly() -> None:
     """Below the gateway in every respect."""
-    os.nice(5)
+    os.nice(3)
     with contextlib.suppress(OSError):  # not Linux
         Path("/proc/self/oom_score_adj").write_text("800", encoding="ascii")
 

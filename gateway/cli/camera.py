@@ -190,6 +190,9 @@ def adapt(
 @evidence_app.command(name="list")
 def list_(config: ConfigOption = DEFAULT_CONFIG, json_output: JsonFlag = False) -> None:
     """What is kept and until when, and the register of what was taken or deleted; exit 1 when that was altered."""
+    from gateway import camera_extra
+
+    camera_extra.require()
     from gateway.camera import site
     from gateway.config import load
 
@@ -215,6 +218,9 @@ def take(
     json_output: JsonFlag = False,
 ) -> None:
     """Copy a still out; the register notes who, when and why."""
+    from gateway import camera_extra
+
+    camera_extra.require()
     from gateway.camera import site
     from gateway.config import load
 
