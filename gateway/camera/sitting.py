@@ -28,7 +28,7 @@ from gateway.records import Event, Evidence, Value
 _log = logging.getLogger(__name__)
 
 Blur = Callable[[Image.Image], Image.Image]
-_FIRST_RETRY_S = 1.0
+FIRST_RETRY_S = 1.0
 _LAST_RETRY_S = 30.0
 _STEP_S = 0.2
 
@@ -82,7 +82,7 @@ class Sitting:
 
     def run(self) -> None:
         """Look until stopped; whatever goes wrong with the source, try again with growing pauses."""
-        pause = _FIRST_RETRY_S
+        pause = FIRST_RETRY_S
         while not self.tools.stopped():
             if not self._on_duty():
                 self._wait(1.0)
@@ -97,10 +97,10 @@ class Sitting:
             try:
                 looks = self.looks
                 self._sit(source)
-                pause = _FIRST_RETRY_S if self.looks > looks else pause
+                pause = FIRST_RETRY_S if self.looks > looks else pause
             except SourceTrouble as error:
                 self._troubled(error)
-                pause = _FIRST_RETRY_S if self.looks > looks else min(2 * pause, _LAST_RETRY_S)
+                pause = FIRST_RETRY_S if self.looks > looks else min(2 * pause, _LAST_RETRY_S)
                 self._wait(pause)
             finally:
                 source.close()

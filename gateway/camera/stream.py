@@ -19,7 +19,7 @@ from PIL import Image
 from gateway.camera.picture import MOST_PIXELS
 from gateway.camera.source import SILENT_S, SourceTrouble, Stopped
 
-_OPEN_S = 10.0
+OPEN_S = 10.0
 # A look may come so much later than it is due when only the key frames between are decoded.
 _LATE = 1.5
 
@@ -172,7 +172,7 @@ def _open(url: str, username: str | None, password: str | None) -> av.container.
             _with_password(url.removeprefix("file:"), username, password),
             format=kind,
             options=options,
-            timeout=(_OPEN_S, SILENT_S),
+            timeout=(OPEN_S, SILENT_S),
         )
     except (av.error.HTTPUnauthorizedError, av.error.HTTPForbiddenError):
         raise SourceTrouble("password", f"{url} wants a user and a password: see username and password_file.") from None
