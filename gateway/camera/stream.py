@@ -172,7 +172,7 @@ def _open(url: str, username: str | None, password: str | None) -> av.container.
             _with_password(url.removeprefix("file:"), username, password),
             format=kind,
             options=options,
-            timeout=(OPEN_S, SILENT_S),
+            timeout=(OPEN_S, SILENT_S / 2),  # FFmpeg asks twice before it gives up
         )
     except (av.error.HTTPUnauthorizedError, av.error.HTTPForbiddenError):
         raise SourceTrouble("password", f"{url} wants a user and a password: see username and password_file.") from None

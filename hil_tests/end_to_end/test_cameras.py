@@ -98,7 +98,8 @@ def seen(watch: CameraWatch, name: str, looks: int = 3) -> Callable[[], bool]:
 
 
 def test_d6_black_and_stalled_cameras_are_told_within_a_minute(tmp_path: Path) -> None:
-    """With the reason and without stills (how soon: the next test); the event clears when the camera sees again; no handle is left behind."""
+    """With the reason and no stills (how soon: the next test); it clears when the camera sees again; no
+    handle is left behind."""
     sink = Kept()
     street = scenes.street().resize((320, 240))
     black = Image.new("RGB", street.size)
