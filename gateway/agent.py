@@ -1,4 +1,4 @@
-"""The gateway, wired: buses into the outbox, the outbox into its uplinks, a door, and a pulse for systemd.
+"""The gateway, wired: buses and cameras into the outbox, the outbox into its uplinks, a door, and a pulse for systemd.
 
 This is the map of the running system. Each part has a thread of its own; the main thread only watches
 them, feeds the watchdog while all are alive, and ends them in order when asked to stop.
@@ -15,17 +15,18 @@ from typing import IO, Any
 
 import msgspec
 
-from gateway import __version__, health, lent, orders, systemd
+from gateway import __version__, camera_extra, health, lent, orders, systemd
 from gateway.backup.making import OUTBOX, WORK
 from gateway.backup.scheduled import schedule_of
 from gateway.bus.board import BoardListener
 from gateway.bus.poller import BusPoller
+from gateway.camera.watch import CameraWatch
 from gateway.clock import Clock
 from gateway.commands.desk import Desk
 from gateway.config import Config, notices
 from gateway.config.routes import routes
 from gateway.control import ControlServer
-from gateway.errors import ConfigurationError, StoreError
+from gateway.errors import ConfigurationError, GewuError, StoreError
 from gateway.metrics import Exporter
 from gateway.outbox import Outbox
 from gateway.presence import Presence
@@ -41,7 +42,8 @@ _STOP_BUSES_S = 1.0
 _STOP_DRAIN_S = 1.8
 _STOP_UPLINKS_S = 2.6
 _PULSE_S = 1.0
-Part = BusPoller | BoardListener | Uplink | Sink | Outbox | Desk
+Joined = BusPoller | BoardListener | CameraWatch | Uplink | Sink | Desk
+Part = Joined | Outbox
 
 
 class Agent:
@@ -71,6 +73,9 @@ class Agent:
             BoardListener(bus, clock, self.outbox) if bus.protocol == "jsonl" else BusPoller(bus, clock, self.outbox)
             for bus in config.bus
         ]
+        # Without the extra a notice says what to install; everything else runs.
+        looks = bool(config.camera) and camera_extra.sentence() is None
+        self.cameras = [CameraWatch(config, clock, self.outbox)] if looks else []
         self.backup = schedule_of(config, self.outbox.snapshot, clock)
         self.desk = orders.desk_of(config, self.buses, self.uplinks, self.outbox, clock)
         self._exporter: Exporter | None = None
@@ -86,6 +91,7 @@ class Agent:
                 "audit": lambda request: orders.audited(self.outbox, request),
                 "line": lambda request: lent.answer(self.buses, request),
                 "heard": lambda request: lent.heard(self.buses, request),
+                "look": self._look,
             },
         )
 
@@ -104,8 +110,8 @@ class Agent:
             uplink.start()
         for sink in self.sinks:
             sink.start()
-        for bus in self.buses:
-            bus.start()
+        for source in (*self.buses, *self.cameras):
+            source.start()
         if self.desk is not None:
             self.desk.start()
         if self.backup is not None:
@@ -131,6 +137,7 @@ class Agent:
     def _parts(self) -> dict[str, Part]:
         parts: dict[str, Part] = {"outbox": self.outbox}
         parts.update({f"bus {bus.name}": bus for bus in self.buses})
+        parts.update({part.name: part for part in self.cameras})
         parts.update({f"uplink {uplink.name}": uplink for uplink in self.uplinks})
         parts.update({f"sink {sink.name}": sink for sink in self.sinks})
         if self.desk is not None:
@@ -139,13 +146,13 @@ class Agent:
 
     def _end(self) -> None:
         systemd.notify("STOPPING=1")
-        if self.backup is not None:
-            self.backup.request_stop()
-        if self.desk is not None:
-            self.desk.request_stop()
-        for bus in self.buses:
-            bus.request_stop()
-        self._join([*self.buses, *([self.desk] if self.desk is not None else [])], _STOP_BUSES_S)
+        for early in (self.backup, self.desk):
+            if early is not None:
+                early.request_stop()
+        sources: list[BusPoller | BoardListener | CameraWatch | Desk] = [*self.buses, *self.cameras]
+        for source in sources:
+            source.request_stop()
+        self._join([*sources, *([self.desk] if self.desk is not None else [])], _STOP_BUSES_S)
         self._flush()
         ways: list[Uplink | Sink] = [*self.uplinks, *self.sinks]
         for way in ways:
@@ -158,7 +165,9 @@ class Agent:
         self._lock.close()
         _log.info("gateway %s stopped", self._config.gateway.id)
 
-    def _join(self, parts: Sequence[BusPoller | BoardListener | Uplink | Sink | Desk], seconds: float) -> None:
+    def _join(
+        self, parts: Sequence[BusPoller | BoardListener | CameraWatch | Uplink | Sink | Desk], seconds: float
+    ) -> None:
         deadline = self._clock.monotonic() + seconds
         for part in parts:
             part.join(max(0.0, deadline - self._clock.monotonic()))
@@ -184,6 +193,7 @@ class Agent:
                 "notices": notices(self._config),
             },
             "buses": [msgspec.to_builtins(bus.status()) for bus in self.buses],
+            "cameras": [part.status() for part in self.cameras],
             "backup": self.backup.status() if self.backup is not None else None,
             "store": self._counts(),
             "outbox": {"trouble": self.outbox.trouble, "repaired": self.outbox.repaired},
@@ -191,6 +201,12 @@ class Agent:
             "sinks": [msgspec.to_builtins(sink.status()) for sink in self.sinks],
             "commands": self.desk.counts if self.desk is not None else None,
         }
+
+    def _look(self, request: dict[str, Any]) -> dict[str, Any]:
+        """What a camera sees now; its picture is a file that whoever asked takes away."""
+        if not self.cameras:
+            raise GewuError(camera_extra.sentence() or "No camera is configured on this gateway.")
+        return self.cameras[0].look(str(request.get("camera")))
 
     def _export(self) -> dict[str, Any]:
         """Every kept record into a file that whoever asked takes away."""

@@ -29,6 +29,15 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
     marks: dict[str, Mark] = {}
 
 
+class Evidence(msgspec.Struct, frozen=True, kw_only=True):
+    """A still that stays at the gateway until `kept_until` (Unix milliseconds), and its SHA-256 in hexadecimal."""
+
+    name: str
+    sha256: str
+    bytes: int
+    kept_until: int
+
+
 class Event(msgspec.Struct, frozen=True, kw_only=True):
     """Something that people should know. Raising and clearing are two records with one `id`.
 
@@ -45,6 +54,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     mono: int
     clock: ClockState
     values: dict[str, Value] = {}
+    evidence: tuple[Evidence, ...] = ()
 
 
 class OpenEvent(msgspec.Struct, frozen=True, kw_only=True):

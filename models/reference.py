@@ -31,6 +31,7 @@ class Classifier:
         self._input = self._interpreter.get_input_details()[0]["index"]
         outputs = self._interpreter.get_output_details()
         self._logits = next(o["index"] for o in outputs if o["shape"][-1] == len(self.card["labels"]))
+        self._embedding = next(o["index"] for o in outputs if o["shape"][-1] != len(self.card["labels"]))
 
     def preprocess(self, image: Image.Image) -> np.ndarray[Any, np.dtype[np.int8]]:
         """Upright, RGB, the whole frame squeezed to a square, pixel - 128: (1, S, S, 3) int8."""
@@ -44,6 +45,11 @@ class Classifier:
         self._interpreter.set_tensor(self._input, self.preprocess(image))
         self._interpreter.invoke()
         return np.asarray(self._interpreter.get_tensor(self._logits)[0])
+
+    def embedding(self, image: Image.Image) -> np.ndarray[Any, np.dtype[np.float32]]:
+        """What the head sees: (1280,)."""
+        self.logits(image)
+        return np.asarray(self._interpreter.get_tensor(self._embedding)[0])
 
     def classify(self, image: Image.Image) -> dict[str, Any]:
         """`label`, `score` (that of the label; the highest where unsure) and `scores` by label, 0..1."""

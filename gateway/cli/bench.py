@@ -45,7 +45,7 @@ def bus(
     plan = measurement.Plan(
         tuple(baud or measurement.BAUDS), tuple(devices or measurement.DEVICES), seconds, boards, tcp, gateway
     )
-    _show(measurement.measure(plan, say), json_output)
+    show(measurement.measure(plan, say), json_output)
 
 
 @app.command()
@@ -58,7 +58,7 @@ def frames(
     from hil_tests.bench import frames as measurement
 
     report = measurement.measure(count, seed)
-    _show(report, json_output)
+    show(report, json_output)
     if any(row.limit is not None and row.value > row.limit for row in report.rows):
         raise typer.Exit(1)
 
@@ -83,7 +83,7 @@ def faults(
     # Every fault is one that the gateway complains of.
     logging.getLogger("gateway").setLevel(logging.CRITICAL + 1)
     report = measurement.measure(seeds, first, silence or [30.0, 285.0], only or [], say)
-    _show(report, json_output)
+    show(report, json_output)
     if any(row.limit is not None and row.value > row.limit for row in report.rows):
         raise typer.Exit(1)
 
@@ -100,7 +100,7 @@ def firmware(
     """The boards' firmware: answers beside a bare echo, errors, noise, heap, size, whole updates (some minutes)."""
     from hil_tests.bench import firmware as measurement
 
-    _show(measurement.measure(say, boards, polls, updates), json_output)
+    show(measurement.measure(say, boards, polls, updates), json_output)
 
 
 @app.command()
@@ -114,7 +114,7 @@ def store(
     """The outbox at design load: bytes at rest, bytes written, commits, memory (a minute or so)."""
     from hil_tests.bench import store as measurement
 
-    _show(measurement.measure(folder, seconds, say), json_output)
+    show(measurement.measure(folder, seconds, say), json_output)
 
 
 @app.command()
@@ -126,10 +126,32 @@ def uplink(
     """The uplink against mosquitto: draining, bytes on the wire, latency, memory (some minutes)."""
     from hil_tests.bench import uplink as measurement
 
-    _show(measurement.measure(measurement.Plan(days, seconds), say), json_output)
+    show(measurement.measure(measurement.Plan(days, seconds), say), json_output)
 
 
-def _show(report: Any, json_output: bool) -> None:
+@app.command()
+def camera(
+    dataset: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Pictures with manifest.csv, or in folders named after classes.")
+    ] = None,
+    into: Annotated[Path | None, typer.Option(metavar="DIR", help="Gets camera.html and camera.json.")] = None,
+    pictures: Annotated[int, typer.Option(min=10, help="How many pictures to time.")] = 140,
+    seconds: Annotated[float, typer.Option(min=0.0, help="How long the process is weighed; 0: not at all.")] = 20.0,
+    hours: Annotated[float, typer.Option(min=0.0, help="Hours of rendered scenes to look for false events.")] = 1.0,
+    json_output: JsonFlag = False,
+) -> None:
+    """The cameras: figures over a labelled folder, by source too, speed, false events, CPU and memory."""
+    from gateway import camera_extra
+
+    camera_extra.require()
+    from hil_tests.bench import camera as measurement
+
+    if dataset is not None and not dataset.is_dir():
+        raise ConfigurationError(f"--dataset {dataset}: there is no such folder.")
+    show(measurement.measure(measurement.Plan(dataset, pictures, seconds, hours, into)), json_output)
+
+
+def show(report: Any, json_output: bool) -> None:
     """The report (`name`, `rows`, `machine`) as JSON or as a table."""
     document = msgspec.to_builtins(report)
     if json_output:

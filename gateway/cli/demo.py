@@ -101,6 +101,14 @@ def _tell(summary: dict[str, Any]) -> None:
     )
     for event in summary["events"]:
         out(f"event {event['kind']} of {event['device']}: {event['latency_ms']} ms to the receiver\n")
+    camera = summary["camera"]
+    if camera["missing"]:
+        out(f"no camera: {camera['missing']}\n")
+    elif camera["event"]:
+        proof = "each the one its event names" if camera["verified"] else "NOT the ones that the event names"
+        out(f"the camera saw {camera['event']}: {len(camera['evidence'])} blurred stills, {proof}\n")
+    else:
+        out("the camera raised nothing in this time\n")
     outage = summary["outage"]
     out(f"outage {outage['seconds']} s, at most {outage['queued_peak']} records waited; ")
     out(f"the gateway was killed {summary['kills']} time(s)\n")

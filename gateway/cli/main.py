@@ -12,6 +12,7 @@ from gateway.cli import (
     backup,
     bench,
     bus,
+    camera,
     check,
     commands,
     decode,
@@ -19,6 +20,7 @@ from gateway.cli import (
     doctor,
     firmware,
     outbox,
+    patrol,
     profile,
     receive,
     rig,
@@ -70,6 +72,8 @@ app.add_typer(profile.app, name="profile")
 app.add_typer(outbox.app, name="outbox")
 app.add_typer(commands.app, name="commands")
 app.add_typer(audit.app, name="audit")
+app.add_typer(camera.app, name="camera")
+app.add_typer(patrol.app, name="patrol")
 app.add_typer(rig.app, name="rig")
 app.add_typer(firmware.app, name="firmware")
 app.add_typer(bench.app, name="bench")

@@ -33,6 +33,7 @@ def sentences(raw: Row, folder: Path) -> list[str]:
     found += _sinks(raw, folder)
     found += _commands(raw.get("commands"), folder)
     found += _backup(raw.get("backup"), folder)
+    found += _cameras(raw, folder)
     return found
 
 
@@ -104,6 +105,21 @@ def _devices(raw: Row, folder: Path) -> Iterator[str]:
                 addresses.setdefault(address, where)
             if isinstance(device.get("profile"), str) and device["profile"]:
                 yield from _profile(where, device["profile"], folder)
+
+
+def _cameras(raw: Row, folder: Path) -> Iterator[str]:
+    devices = {device.get("id") for _, bus in rows(raw, "bus") for _, device in rows(bus, "device")}
+    for index, camera in rows(raw, "camera"):
+        where = f"camera[{index}]"
+        if isinstance(camera.get("id"), str) and camera["id"] in devices:
+            yield f'{where}.id is "{camera["id"]}", which a device on a bus has too; events name one by its id.'
+        yield from _doubles(f"{where}.zone", rows(camera, "zone"), "name")
+        named = [(where, "password_file", camera)]
+        named += [(f"{where}.detector[{n}]", "model", detector) for n, detector in rows(camera, "detector")]
+        for place, key, table in named:
+            name = table.get(key)
+            if isinstance(name, str) and not (folder / name).is_file():
+                yield f'{place}.{key} is "{name}", but there is no file {folder / name}.'
 
 
 def _profile(where: str, name: str, folder: Path) -> Iterator[str]:

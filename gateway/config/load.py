@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from gateway import tomlfile
+from gateway import camera_extra, tomlfile
 from gateway.config import checks
 from gateway.config.checks import COMMAND_FILES
 from gateway.config.model import Config
@@ -40,14 +40,8 @@ def load(path: Path) -> Config:
 
 def notices(config: Config) -> list[str]:
     """Sentences about what is configured but not served, or not whole; none of them is an error."""
-    cameras = [
-        f'The camera "{camera.id}" is configured, but this version does not look through cameras yet.'
-        for camera in config.camera
-    ]
-    patrols = [
-        f'The patrol "{patrol.name}" is configured, but this version does not go on patrols yet.'
-        for patrol in config.patrol
-    ]
+    lacking = camera_extra.sentence() if config.camera else None
+    cameras = [f"Cameras are configured and not looked through: {lacking}"] if lacking else []
     known = {camera.id for camera in config.camera}
     # No error: a stop may be added before its camera hangs, and the patrol's own report will name it.
     unknown = [
@@ -59,7 +53,7 @@ def notices(config: Config) -> list[str]:
     quiet = [
         f'The bus "{bus.name}" has no devices, so nothing is read from it.' for bus in config.bus if not bus.device
     ]
-    return [*cameras, *patrols, *unknown, *quiet]
+    return [*cameras, *unknown, *quiet]
 
 
 def _absolute(raw: dict[str, Any], folder: Path) -> None:
@@ -80,3 +74,15 @@ def _absolute(raw: dict[str, Any], folder: Path) -> None:
             for key in _FILES:
                 if key in row:
                     row[key] = str(folder / row[key])
+    for _, camera in tomlfile.rows(raw, "camera"):
+        _absolute_camera(camera, folder)
+
+
+def _absolute_camera(camera: dict[str, Any], folder: Path) -> None:
+    scheme, _, rest = camera["source"].partition(":")
+    if scheme in ("dir", "file"):
+        camera["source"] = f"{scheme}:{folder / rest}"
+    if "password_file" in camera:
+        camera["password_file"] = str(folder / camera["password_file"])
+    for _, detector in tomlfile.rows(camera, "detector"):
+        detector["model"] = str(folder / detector["model"])

@@ -10,7 +10,7 @@ from pydantic import Field, PrivateAttr
 
 from gateway.config.backup_tables import Backup
 from gateway.config.bus_tables import BAUDS, Bus, Device
-from gateway.config.camera_tables import Camera, Patrol
+from gateway.config.camera_tables import Camera, Patrol, Vision
 from gateway.config.command_tables import Commands
 from gateway.config.keys import Id
 from gateway.config.metric_tables import Metrics
@@ -33,6 +33,7 @@ __all__ = [
     "Sink",
     "Store",
     "Uplink",
+    "Vision",
 ]
 
 GatewayId = Annotated[str, Field(pattern=r"^[a-z0-9-]+$", max_length=63)]
@@ -55,6 +56,7 @@ class Config(Section):
     bus: list[Bus] = Field([], description="the buses, as tables [[bus]]")
     camera: list[Camera] = Field([], description="the cameras, as tables [[camera]]")
     patrol: list[Patrol] = Field([], description="the patrols, as tables [[patrol]]")
+    vision: Vision = Field(default_factory=lambda: Vision.model_validate({}), description="the table [vision]")
     uplink: list[Uplink] = Field([], description="the uplinks, as tables [[uplink]]")
     sink: list[Sink] = Field([], description="the sinks, as tables [[sink]]")
     store: Store = Field(default_factory=lambda: Store.model_validate({}), description="the table [store]")

@@ -1,6 +1,7 @@
 """`gewu.toml`: what is accepted, and the sentence for each mistake."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -123,12 +124,44 @@ def test_only_the_gateway_is_needed(folder: Path) -> None:
     assert config.store.max_bytes == 2 * 10**9
 
 
-def test_what_is_not_served_yet_is_said_and_no_error(folder: Path) -> None:
-    """Cameras and patrols are checked and accepted, with a notice for each; so is a bus with nothing on it."""
+def test_what_is_not_served_is_said_and_no_error(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A bus with nothing on it; cameras, where what they need is not installed."""
     (folder / "gewu.toml").write_text(FULL)
+    monkeypatch.setattr("gateway.camera_extra.missing", list)
     found = notices(load(folder / "gewu.toml"))
-    assert [sentence.split('"')[1] for sentence in found] == ["gate", "evening", "bus2"]
-    assert "does not look through cameras yet" in found[0]
+    assert [sentence.split('"')[1] for sentence in found] == ["bus2"]
+    monkeypatch.setattr("gateway.camera_extra.missing", lambda: ["av", "pillow"])
+    assert "Cameras need av, pillow" in notices(load(folder / "gewu.toml"))[0]
+
+
+CAMERA = '[[camera]]\nid = "gate"\nsource = "rtsp://10.0.0.2/1"\npurpose = "p"\nowner = "o"\nsign = "s"\n'
+
+
+@pytest.mark.parametrize(
+    ("keys", "sentence"),
+    [
+        ("blur = false", "blur = false needs unblurred_purpose"),
+        ('hours = ["7-9"]', 'a span of the day is written like "07:00-22:30"'),
+        ('username = "u"', "username and password_file go together"),
+        ('username = "u"\npassword_file = "none"', "there is no file"),
+        ('password = "p"', "write it alone into a file"),
+        ("mask = [[[0, 0], [1, 2], [0, 1]]]", "at most 1"),
+        ('[[camera.detector]]\nmodel = "gewu.toml"\nlabel = "x"\nname = "y"\nzone = "z"', 'names the zone "z"'),
+    ],
+)
+def test_a_camera_that_may_not_run_so(folder: Path, keys: str, sentence: str) -> None:
+    """Each mistake is one sentence."""
+    (folder / "gewu.toml").write_text(HEAD + CAMERA + keys)
+    with pytest.raises(ConfigurationError, match=re.escape(sentence)):
+        load(folder / "gewu.toml")
+
+
+@pytest.mark.parametrize("source", ["rtsp://u:p@h/x", "ftp://h/x", "rtsp://", "gate"])
+def test_a_source_that_is_none(folder: Path, source: str) -> None:
+    """No secrets in it, and a kind that is known."""
+    (folder / "gewu.toml").write_text(HEAD + CAMERA.replace("rtsp://10.0.0.2/1", source))
+    with pytest.raises(ConfigurationError, match=r"camera\[0\]\.source"):
+        load(folder / "gewu.toml")
 
 
 def test_a_stop_without_its_camera_is_a_notice(folder: Path) -> None:
@@ -297,6 +330,6 @@ def test_durations(text: str, seconds: float) -> None:
 def test_the_schema_is_json_and_knows_every_key() -> None:
     """What `gewu schema config` prints names the tables and the defaults."""
     schema = json.loads(json.dumps(Config.model_json_schema()))
-    tables = {"gateway", "bus", "camera", "patrol", "uplink", "store", "commands", "metrics"}
+    tables = {"gateway", "bus", "camera", "patrol", "uplink", "store", "commands", "metrics", "vision"}
     assert tables <= set(schema["properties"])
     assert schema["$defs"]["Bus"]["properties"]["baud"]["default"] == 9600

@@ -209,6 +209,10 @@ def _event(message: Message, event: Event) -> WireEvent:
         raised=rfc3339(event.raised),
         cleared=None if event.cleared is None else rfc3339(event.cleared),
         values=event.values,
+        evidence=[
+            Evidence(name=one.name, sha256=one.sha256, bytes=one.bytes, kept_until=rfc3339(one.kept_until))
+            for one in event.evidence
+        ],
         filtered=True if message.last else msgspec.UNSET,
     )
 

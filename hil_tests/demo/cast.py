@@ -17,6 +17,7 @@ from gateway import control
 from gateway.errors import GewuError
 from hil_tests.brokers import Amqtt, Mosquitto, end_with_parent
 from hil_tests.demo import stage
+from hil_tests.demo.lens import Lens
 from hil_tests.rig import control as rig
 
 Answer = TypeVar("Answer")
@@ -34,6 +35,7 @@ class Cast:
         self.received_dir = folder / "received"
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         self.broker = broker
+        self.lens = Lens(folder / "gate")
         self.village: dict[str, Any] = {}
 
     def start(self) -> None:
@@ -45,7 +47,7 @@ class Cast:
         self._spawn("receiver", "receive", "--url", self.broker.url, "--into", str(self.received_dir))
         self.village = self._village_document(village)
         (self.folder / "gewu.toml").write_text(
-            stage.gateway_toml(self.village, self.broker.url, self.data_dir), encoding="utf-8"
+            stage.gateway_toml(self.village, self.broker.url, self.data_dir, self.lens.table()), encoding="utf-8"
         )
         self.start_gateway()
 
@@ -134,6 +136,7 @@ class Cast:
 
     def close(self) -> None:
         """End everybody, the gateway first; kill who does not end."""
+        self.lens.close()
         for name in ("gateway", "receiver", "village"):
             if name in self._processes:
                 self._terminate(name)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from gateway.errors import GewuError
-from hil_tests.demo import report, stage, story
+from hil_tests.demo import lens, report, stage, story
 from hil_tests.demo.cast import Cast
 from hil_tests.demo.view import View
 
@@ -40,6 +40,9 @@ class Play:
         self._cast.start()
         self._cast.wait_for("The first reading", self._has_read)
         self._story_began = time.monotonic()
+        self._cast.lens.start()
+        if self._cast.lens.missing:
+            self._view.caption(0.0, f"no camera in this demo: {self._cast.lens.missing}")
         first_reading_s = self._story_began - self._began
         steps = story.timeline(seconds if seconds is not None else _ENDLESS_S)
         for step in steps:
@@ -92,6 +95,8 @@ class Play:
             case "overload":
                 rating = next(board.rating for board in stage.BOARDS if board.id == story.VICTIM)
                 self._cast.inject(story.VICTIM, current=rating * story.overload_multiple(seconds))
+            case "road breaks":
+                self._cast.lens.broken.set()
             case "broker gone":
                 self._cast.broker.kill()
                 self._gone = time.monotonic()
@@ -104,6 +109,7 @@ class Play:
                 time.sleep(_RESTART_S)
                 self._cast.start_gateway()
             case "repaired":
+                self._cast.lens.broken.clear()
                 self._cast.inject(story.VICTIM, load=2.0, handle=1)
             case "end":
                 pass
@@ -132,11 +138,13 @@ class Play:
             stats,
             report.Received(delivered=received["delivered"], duplicates=received["duplicates"], lost=received["lost"]),
         )
+        events = self._cast.received_events()
         return {
             "boards": boards,
             "seconds": round(played_s, 1),
             **ledger,
-            "events": report.event_rows(self._cast.received_events(), trips),
+            "events": report.event_rows(events, trips),
+            "camera": lens.outcome(self._cast.lens.missing, events, self._cast.data_dir / "evidence"),
             "outage": {"seconds": round(self._outage_s, 1), "queued_peak": self._queued_peak},
             "kills": self._kills,
             "bus": report.buses(life for lives in self._lives.values() for life in lives),

@@ -77,13 +77,14 @@ def site_toml() -> str:
     return text
 
 
-def gateway_toml(village: dict[str, Any], broker_url: str, data_dir: Path) -> str:
-    """The gateway's configuration for the running village (`village` is what `gewu rig up` printed)."""
+def gateway_toml(village: dict[str, Any], broker_url: str, data_dir: Path, camera: str = "") -> str:
+    """The gateway's configuration for the running village (what `gewu rig up` printed), with `camera`'s table."""
     ports = {bus["name"]: bus["port"] for bus in village["buses"]}
     text = f'[gateway]\nid = "qingxi-01"\nsite = "qingxi"\ndata_dir = "{data_dir}"\n\n'
     for bus in BUSES:
         text += _table("bus", name=bus.name, port=ports[bus.name], baud=bus.baud)
         for board in bus.boards:
             text += _table("bus.device", id=board.id, profile=board.profile, address=board.address, place=board.place)
+    text += camera
     # acks: records stay until the receiver has them, so that a broker that forgets costs nothing.
     return text + f'[[uplink]]\nname = "county"\nurl = "{broker_url}"\nmax_delay = 1.0\nacks = true\n'

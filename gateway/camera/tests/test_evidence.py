@@ -1,0 +1,105 @@
+"""Stills: bounded, kept for their time, deleted with proof, and never without a row for who took one."""
+
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from gateway.camera.evidence import MOST_BYTES, MOST_SIDE, EvidenceFull, EvidenceStore, encoded
+from gateway.errors import GewuError, StoreError
+
+DAY_MS = 86_400_000
+START = 1_795_000_000_000
+
+
+class Days:
+    """A wall clock in days."""
+
+    def __init__(self) -> None:
+        self.day = 0.0
+
+    def __call__(self) -> int:
+        return START + round(self.day * DAY_MS)
+
+
+@pytest.fixture
+def days() -> Days:
+    return Days()
+
+
+@pytest.fixture
+def store(tmp_path: Path, days: Days) -> EvidenceStore:
+    return EvidenceStore(tmp_path, 30 * 86400.0, 100_000, days)
+
+
+def test_a_still_is_bounded_and_says_nothing_of_its_camera() -> None:
+    """Even pure noise of 12 megapixels; no EXIF."""
+    noise = Image.fromarray(np.random.default_rng(1).integers(0, 255, (3000, 4000, 3), dtype=np.uint8))
+    content = encoded(noise)
+    assert len(content) <= MOST_BYTES
+    with Image.open(BytesIO(content)) as still:
+        assert max(still.size) == MOST_SIDE
+        assert not still.getexif()
+
+
+def test_kept_for_its_time_then_deleted_with_a_row(store: EvidenceStore, days: Days) -> None:
+    """Not a day before; the row names the still and its hash."""
+    kept = store.save("gate-1-at.jpg", b"picture")
+    assert kept.kept_until == START + 30 * DAY_MS
+    days.day = 29.9
+    assert store.expire() == 0
+    assert (store.folder / kept.name).read_bytes() == b"picture"
+    days.day = 30.1
+    assert store.expire() == 1
+    assert not store.stills()
+    (row,) = store.register()
+    assert (row["what"], row["name"], row["sha256"]) == ("deleted", kept.name, kept.sha256)
+
+
+def test_a_full_share_takes_no_more_and_deletes_nothing(store: EvidenceStore) -> None:
+    """What is there may not go before its time."""
+    first = store.save("a.jpg", bytes(60_000))
+    with pytest.raises(EvidenceFull, match=r"vision\.max_bytes"):
+        store.save("b.jpg", bytes(60_000))
+    assert [path.name for path in store.stills()] == [first.name]
+
+
+def test_a_disk_that_refuses_leaves_nothing_behind(store: EvidenceStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A full disk is a sentence; no half still."""
+
+    def full(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("gateway.camera.evidence.os.fsync", full)
+    with pytest.raises(StoreError, match="No space left"):
+        store.save("a.jpg", b"x")
+    assert list(store.folder.iterdir()) == []
+
+
+def test_who_took_a_still_stands_in_the_register(store: EvidenceStore) -> None:
+    """With the reason, before the picture leaves; what is not there cannot be taken, nor what lies elsewhere."""
+    kept = store.save("a.jpg", b"picture")
+    assert store.take(kept.name, "Li", "case 7") == b"picture"
+    (row,) = store.register()
+    assert (row["what"], row["who"], row["why"]) == ("taken", "Li", "case 7")
+    for name in ("none.jpg", "../lock", kept.name + "x"):
+        with pytest.raises(GewuError, match="There is no still"):
+            store.take(name, "Li", "case 7")
+
+
+@pytest.mark.parametrize("row", [0, 1])
+def test_an_altered_or_missing_row_shows(store: EvidenceStore, row: int) -> None:
+    """The rows are chained; only the last of them could go unseen, and it names the last deletion."""
+    kept = store.save("a.jpg", b"picture")
+    for _ in range(3):
+        store.take(kept.name, "Li", "case 7")
+    path = store.folder / "register.jsonl"
+    lines = path.read_text().splitlines(keepends=True)
+    path.write_text("".join(line.replace("Li", "Wu") if number == row else line for number, line in enumerate(lines)))
+    with pytest.raises(GewuError, match="was altered"):
+        store.register()
+    path.write_text("".join(lines[:row] + lines[row + 1 :]))
+    with pytest.raises(GewuError, match="was altered"):
+        store.register()

@@ -1,0 +1,1 @@
+"""Cameras that the project makes itself: rendered scenes, and an RTSP server that streams them, well or badly."""

@@ -1,0 +1,1 @@
+oAy2Rbnu9aha7wRIDykYMoMbKDCdMJfFCUBQQJITtQFkKDwvD+hVa6wl22Yq4ddmLcvvldGLEYsHcEgxz156Bg==

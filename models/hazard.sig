@@ -1,0 +1,1 @@
+gBlnHOZARY9+S0GQeI+bSVQM3ky3u+g/ehTNpYOdFW0NmVvaInHs8G8x/xVeVumUeLr8tQizETK6GFbrcLYxBg==
