@@ -17,7 +17,7 @@ class Corrections:
         self._known: dict[tuple[str, str, str], list[tuple[int, int, int]]] = {}
 
     def add(self, gateway: str, told: WireCorrection) -> None:
-        """Take one more; the later of two that overlap counts."""
+        """Take one more; the earlier of two that overlap counts."""
         span = (from_rfc3339(told.start), from_rfc3339(told.end), told.offset_ms)
         self.know(gateway, told.epoch, told.boot, *span)
 
@@ -27,11 +27,8 @@ class Corrections:
 
     def offset(self, gateway: str, epoch: str, boot: str, at: int) -> int | None:
         """By how many ms an untrusted time was wrong; None while nobody knows."""
-        found = None
-        for start, end, offset in self._known.get((gateway, epoch, boot), ()):
-            if start <= at <= end:
-                found = offset
-        return found
+        spans = self._known.get((gateway, epoch, boot), ())
+        return next((offset for start, end, offset in spans if start <= at <= end), None)
 
 
 def records(taken: Taken, corrections: Corrections) -> Iterator[dict[str, Any]]:
