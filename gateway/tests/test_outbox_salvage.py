@@ -108,6 +108,26 @@ def test_an_unreadable_middle_is_announced_exactly(tmp_path: Path) -> None:
     assert following.first == _READINGS + 1
 
 
+@pytest.mark.parametrize("pages", [range(1, 5), range(3, 12)], ids=["header and schema", "roots of the trees"])
+def test_leaves_without_a_tree(tmp_path: Path, pages: range) -> None:
+    """With the first pages gone, or those that lead to all others, nearly every record and audit entry still comes."""
+    _written(tmp_path)
+    with (tmp_path / "outbox.db").open("r+b") as file:
+        file.seek((pages.start - 1) * 1024)
+        file.write(random.Random(1).randbytes(len(pages) * 1024))
+    outbox = opened(tmp_path, FakeClock(), _ROUTE)
+    assert outbox.repaired is not None
+    messages = _everything(outbox)
+    ledger = Ledger()
+    for message in messages:
+        ledger.accept("s/g", native.parse(*native.encode(message)))
+    report = ledger.report()
+    assert report["lost"] == 0
+    assert len(_numbers(messages)) > 1500
+    assert len([m for m in messages if isinstance(m.records[0], Event)]) >= 30
+    assert len(list(outbox.audit())) >= 36
+
+
 def test_no_database_at_all(tmp_path: Path) -> None:
     """Whatever lies there under that name is kept, and a new one begins."""
     (tmp_path / "outbox.db").write_bytes(b"no database" * 1000)
