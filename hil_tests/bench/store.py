@@ -75,7 +75,7 @@ def at_rest(folder: Path) -> Iterator[Row]:
 
 
 def commits(folder: Path) -> Iterator[Row]:
-    """Groups of a second's readings committed by the outbox, and the same bytes by bare SQLite, in turns: the median."""
+    """Groups of a second's readings committed by the outbox, and the same bytes by bare SQLite, in turns: medians."""
     clock = FakeClock()
     outbox = Outbox(folder / "ours", clock, [WAY])
     load = Load()
