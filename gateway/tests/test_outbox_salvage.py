@@ -164,7 +164,7 @@ def test_the_damage_becomes_an_event(tmp_path: Path) -> None:
     assert again.open_events() == []
 
 
-def test_a_schema_that_is_no_text(tmp_path: Path) -> None:
+def test_a_schema_that_is_no_text(sound: Path, tmp_path: Path) -> None:
     """SQLite quotes a damaged schema in its errors, which are then no text: it starts all the same."""
     shutil.copy(sound, tmp_path)
     file = tmp_path / "outbox.db"
