@@ -90,7 +90,7 @@ class Gap(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Correction(msgspec.Struct, frozen=True, kw_only=True):
-    """Readings of `boot` with an untrusted time of `start` to `end` were made `offset_ms` later. Milliseconds, Unix."""
+    """Records of `boot` with an untrusted time of `start` to `end` were made `offset_ms` later. Milliseconds, Unix."""
 
     boot: str
     offset_ms: int

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.table import Table
 
 from gateway.cli.output import JsonFlag, plain, print_json, say
 from gateway.errors import ConfigurationError, GewuError
@@ -84,7 +83,7 @@ def receive(
         subscriber.stop()
         if keep is not None:
             keep.close()
-    print_json(report) if json_output else _show(report)
+    print_json(report) if json_output else show(report)
     if not subscriber.connections:
         raise GewuError(f"{url} was never reached, so nothing is proved.")
     raise typer.Exit(1 if report["lost"] else 0)
@@ -110,11 +109,12 @@ def _once() -> Any:
     return hear
 
 
-def _show(report: dict[str, Any]) -> None:
+def show(report: dict[str, Any]) -> None:
+    """The report for people."""
     for name, found in report["gateways"].items():
-        counts = ", ".join(f"{count} {stream}" for stream, count in found["delivered"].items() if count)
+        counts = ", ".join(_counted(count, stream) for stream, count in found["delivered"].items() if count)
         state = found["state"] or "unknown"
-        plain.print(f"{name} ({state}): {counts or 'nothing'}; {found['duplicates']} duplicate messages")
+        plain.print(f"{name} ({state}): {counts or 'nothing'}; {_counted(found['duplicates'], 'duplicate messages')}")
     holes = [
         (name, epoch["epoch"], hole)
         for name, found in report["gateways"].items()
@@ -124,17 +124,24 @@ def _show(report: dict[str, Any]) -> None:
     if holes:
         _show_holes(holes)
     for damaged in report["damaged"]:
-        plain.print(f"refused {damaged['count']} times on {damaged['topic']}: {damaged['why']}")
-    verdict = "nothing is missing" if not report["lost"] else f"{report['lost']} records are missing"
-    plain.print(f"{report['delivered']} records received; {verdict}.")
+        plain.print(f"{_counted(damaged['count'], 'messages')} refused on {damaged['topic']}: {damaged['why']}")
+    verdict = "nothing is missing" if not report["lost"] else f"{_counted(report['lost'], 'records')} missing"
+    plain.print(f"{_counted(report['delivered'], 'records')} received; {verdict}.")
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count} {what.removesuffix('s') if count == 1 else what}"
 
 
 def _show_holes(holes: list[tuple[str, str, dict[str, Any]]]) -> None:
-    table = Table("gateway", "epoch", "missing", "from", "to", "after", "before", box=None)
+    """Aligned, and never cut off however narrow the terminal: epochs and times are there to be copied."""
+    rows = [("gateway", "epoch", "missing", "from", "to", "after", "before")]
     for name, epoch, hole in holes:
-        numbers = (str(hole["first"]), str(hole["last"]))
-        table.add_row(name, epoch, hole["stream"], *numbers, hole["after"] or "?", hole["before"] or "?")
-    plain.print(table)
+        times = (hole["after"] or "?", hole["before"] or "?")
+        rows.append((name, epoch, hole["stream"], str(hole["first"]), str(hole["last"]), *times))
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        plain.print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
 
 
 @app.command()

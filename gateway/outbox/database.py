@@ -150,6 +150,7 @@ def _prepare(path: Path, connect: Connect, suspected: bool) -> sqlite3.Connectio
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=FULL")
         connection.execute("PRAGMA journal_size_limit=4194304")
+        connection.execute("PRAGMA cache_size=-512")  # kB: what is read once is not kept
         small = path.stat().st_size <= _CHECKED_BYTES
         found = connection.execute("PRAGMA quick_check(1)").fetchone()[0] if small or suspected else "ok"
         if found != "ok":

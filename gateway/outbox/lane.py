@@ -53,7 +53,7 @@ class Lane:
         self.whole_blocks = route.whole_blocks and route.filter is None
         self.waiting_since: float | None = None
         self.announced_at = -1e9
-        self._shelf = Shelf()
+        self.shelf = Shelf()
         self.done: dict[int, int] = {}
         self.cursor: dict[int, int] = {}
         for stream, done, looked in connection.execute(
@@ -167,7 +167,7 @@ class Lane:
 
     def _take(self, connection: sqlite3.Connection, start: int, last: int = _NO_END) -> Content | None:
         whole = composing.take_block(connection, start, last) if self.whole_blocks else None
-        return whole or composing.take_readings(connection, self._shelf, self.filter, start, last)
+        return whole or composing.take_readings(connection, self.shelf, self.filter, start, last)
 
     def _add(
         self,
@@ -233,7 +233,7 @@ class Lane:
         self.behind = step.behind
         self.next_seq += len(step.messages)
         if self.cursor[READINGS] == self.done[READINGS]:
-            self._shelf.clear()
+            self.shelf.clear()
 
     def rebuild(self, connection: sqlite3.Connection, epoch: str, seq: int) -> Message | None:
         """The message `seq` exactly as it was first composed; None when it, or part of it, is no longer kept."""
@@ -250,7 +250,7 @@ class Lane:
             whole = composing.take_block(connection, first, last) if self.whole_blocks and wanted is None else None
             if whole is not None and whole.last == last:
                 return self._message(epoch, seq, sent, whole, False)
-            content = composing.same_readings(connection, self._shelf, wanted, first, last)
+            content = composing.same_readings(connection, self.shelf, wanted, first, last)
             if content is None:
                 return None
             return self._message(epoch, seq, sent, times.corrected(content, zero), wanted is not None)

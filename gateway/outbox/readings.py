@@ -13,6 +13,7 @@ from gateway.outbox.streams import READINGS
 from gateway.records import Reading
 
 _NO_END = 2**62
+_MOST_HELD = 2
 
 
 class Run(NamedTuple):
@@ -24,25 +25,37 @@ class Run(NamedTuple):
 
 
 class Shelf:
-    """The block that was read last, unpacked: messages are composed from a block one after the other."""
+    """The large blocks that were read last, unpacked: messages are composed from a block one after the other."""
 
     def __init__(self) -> None:
-        self._block: Block | None = None
-        self._readings: list[Reading] = []
+        self._held: dict[Block, list[Reading]] = {}
 
     def take(self, connection: sqlite3.Connection, block: Block) -> list[Reading]:
         """What `block` holds. Raises ValueError when it cannot be read back."""
-        if block.last - block.first < blocks.MOST_IN_GROUP:
+        if not large(block):
             return blocks.readings(connection, block)
-        if self._block != block:
-            self.clear()  # before the next is unpacked: never two in memory
-            self._readings = blocks.readings(connection, block)
-            self._block = block
-        return self._readings
+        if block not in self._held:
+            self.put(block, blocks.readings(connection, block))
+        return self._held[block]
+
+    def holds(self, block: Block) -> bool:
+        """Whether `block` is here already."""
+        return block in self._held
+
+    def put(self, block: Block, readings: list[Reading]) -> None:
+        """Keep an unpacked block in the place of the oldest: the one in use and the next, never more in memory."""
+        while len(self._held) >= _MOST_HELD:
+            del self._held[next(iter(self._held))]
+        self._held[block] = readings
 
     def clear(self) -> None:
-        """Forget it."""
-        self._block, self._readings = None, []
+        """Forget them."""
+        self._held.clear()
+
+
+def large(block: Block) -> bool:
+    """Whether unpacking `block` takes so long that it is worth keeping."""
+    return block.last - block.first >= blocks.MOST_IN_GROUP
 
 
 def run(

@@ -1,7 +1,7 @@
 """What can still be read of a damaged outbox, taken over into a new one. It never writes into the damaged file.
 
-Every table is walked from both ends and around the places that cannot be read. What is missing then shows in the
-numbers, and is announced.
+Every table is walked from both ends and around the places that cannot be read; then the leaves are looked through for
+what no tree leads to any more. What is missing shows in the numbers, and is announced.
 """
 
 import logging
@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from gateway.outbox import epochs
+from gateway.intervals import Intervals
+from gateway.outbox import epochs, leaves
 
 _log = logging.getLogger(__name__)
 
@@ -27,6 +28,7 @@ _BY_NUMBER = {
 }
 _WHOLE = ("stream", "progress", "message", "open_event", "note", "command", "known", "unreadable")
 _LONGEST_JUMP = 1 << 26
+_DIGEST = 32  # bytes of a SHA-256
 
 
 class Saved(NamedTuple):
@@ -51,6 +53,9 @@ def salvage(
         new.execute("BEGIN IMMEDIATE")
         try:
             records = sum(_copy(old, new, table) for table in (*_BY_NUMBER, *_WHOLE))
+            records += _from_leaves(kept, new)
+            for table in ("progress", "message", "gap"):  # of an uplink whose name is lost: it begins as a new one
+                new.execute(f"DELETE FROM {table} WHERE uplink NOT IN (SELECT id FROM uplink)")
             epochs.begin(new, now_ms)
             missing = epochs.announce_holes(new, now_ms, "damaged")
             new.execute("COMMIT")
@@ -60,6 +65,39 @@ def salvage(
         return Saved(records, missing)
     finally:
         old.close()
+
+
+def _from_leaves(kept: Path, new: sqlite3.Connection) -> int:
+    """Add what the tables' own trees did not lead to; returns how many records that was.
+
+    Deleted rows may come up again: of groups that were packed since, the numbers are there already; what every uplink
+    had leaves again with the next pruning. Facts that change are taken from the trees alone.
+    """
+    there = Intervals(new.execute("SELECT first, last FROM block").fetchall())
+    known = [tuple(row) for row in new.execute("SELECT id FROM boot")]
+    groups: list[tuple[int, list[Any]]] = []
+    records = 0
+    try:
+        for rowid, values in leaves.rows(kept):
+            match values:
+                case [None, int(last), int(), int(), int(), int(), bytes()] if rowid is not None and rowid <= last:
+                    groups.append((rowid, values))
+                case [1 | 2 | 3, int(), int(), int(), bytes() as body] if rowid is None and body[:1] == b"{":
+                    records += new.execute("INSERT OR IGNORE INTO record VALUES (?, ?, ?, ?, ?)", values).rowcount
+                case [None, int(), bytes(), bytes() as digest] if rowid is not None and len(digest) == _DIGEST:
+                    new.execute("INSERT OR IGNORE INTO audit VALUES (?, ?, ?, ?)", (rowid, *values[1:]))
+                case [None, str() as name, None | int() as zero] if rowid is not None and (rowid,) not in known:
+                    new.execute("INSERT OR IGNORE INTO boot (id, name, zero) VALUES (?, ?, ?)", (rowid, name, zero))
+    except OSError as error:
+        _log.error("the pages of %s cannot be read: %s", kept, error)
+    for first, values in sorted(groups, key=lambda group: group[0] - group[1][1]):  # the longest first
+        row = {"first": first, "last": values[1], "body": values[6]}
+        free = there.union(Intervals([(first, values[1])])).count() == there.count() + values[1] - first + 1
+        if free and _records("block", row):
+            new.execute("INSERT INTO block VALUES (?, ?, ?, ?, ?, ?, ?)", (first, *values[1:]))
+            there.add(first, values[1])
+            records += values[1] - first + 1
+    return records
 
 
 def _copy(old: sqlite3.Connection, new: sqlite3.Connection, table: str) -> int:

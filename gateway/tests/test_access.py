@@ -10,10 +10,12 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from gateway.cli.main import app
+from gateway.cli.receive import show
 from gateway.errors import ConfigurationError
 from gateway.receiver.access import Access, AccessFile, impersonal, load, within
 from gateway.receiver.files import Files
 from gateway.receiver.keep import Batch
+from gateway.receiver.ledger import Ledger
 from gateway.receiver.taken import Taken, take
 from gateway.tests.test_database import T0, event, other, readings
 
@@ -145,3 +147,26 @@ def test_the_export_is_what_one_may_see(tmp_path: Path, kind: str) -> None:
     assert [one["gateway"] for one in json.loads(everything.stdout)] == ["s/g", "s/h", "s/h"]
     wrong = CliRunner().invoke(app, [*words, "county", "--stream", "secrets"]).exception
     assert isinstance(wrong, ConfigurationError)
+
+
+def test_people_read_what_is_missing_whole(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Numbers, epoch and times are never cut off, however narrow the terminal."""
+    monkeypatch.setenv("COLUMNS", "40")
+    ledger = Ledger()
+    for kind, payload in (readings(1, 1, 2), event(4, 1)):
+        taken = take(f"gewu/qingxi/qingxi-01/{kind}", payload, T0)
+        assert isinstance(taken, Taken)
+        ledger.accept(taken.gateway, taken.message, taken.start, taken.end)
+    ledger.reject("gewu/qingxi/qingxi-01/events", "this is no message")
+    report = ledger.report()
+    report["gateways"]["qingxi/qingxi-01"]["state"] = None
+    show(report)
+    said = capsys.readouterr().out.splitlines()
+    assert said[0] == "qingxi/qingxi-01 (unknown): 2 readings, 1 event; 0 duplicate messages"
+    assert said[2].split() == [
+        "qingxi/qingxi-01", "E", "messages", "2", "3", "2026-11-18T11:06:42.000Z", "2026-11-18T11:06:40.000Z",
+    ]  # fmt: skip
+    assert said[3:] == [
+        "1 message refused on gewu/qingxi/qingxi-01/events: this is no message",
+        "3 records received; 2 records missing.",
+    ]

@@ -61,7 +61,7 @@ def event(seq: int, n: int, **more: Any) -> tuple[str, bytes]:
     ).encode()  # fmt: skip
 
 
-def other(kind: str, seq: int, **content: Any) -> tuple[str, bytes]:
+def other(kind: str, seq: int, /, **content: Any) -> tuple[str, bytes]:
     return kind, json.dumps(head(seq) | content).encode()
 
 
@@ -202,6 +202,24 @@ def test_corrections_reach_readings_before_and_after_them(centre: Centre, url: s
     exported = next(row for row in again.keep.records("readings") if row["seq"] == 1)
     assert (exported["at"], exported["clock"]) == (rfc3339(T0 + hour + 1000), "corrected")
     again.close()
+
+
+def test_corrections_reach_events_as_well(centre: Centre, url: str) -> None:
+    """Raising and clearing move by what their boot's clock was wrong; an event with a trusted time stays."""
+    told = {"boot": "B", "offset_ms": 3_600_000, "from": rfc3339(T0), "to": rfc3339(T0 + 5000)}
+    common = {"id": "x", "kind": "trip.arc", "grade": 1, "device": None, "place": "p", "values": {}}
+    dark = common | {"boot": "B", "clock": "untrusted", "raised": rfc3339(T0 + 1000)}
+    centre.arrive(
+        other("events", 1, n=1, **dark, cleared=None),
+        other("corrections", 2, **told),
+        other("events", 3, n=2, **dark, cleared=rfc3339(T0 + 4000)),
+        other("events", 4, n=3, **common, raised=rfc3339(T0), cleared=None),
+    )
+    found = {row["n"]: (row["clock"], row["raised"] - T0, row["cleared"]) for row in centre.rows(tables.event)}
+    hour = 3_600_000
+    assert found == {
+        1: ("corrected", hour + 1000, None), 2: ("corrected", hour + 1000, T0 + hour + 4000), 3: (None, 0, None),
+    }  # fmt: skip
 
 
 def test_two_receivers_into_one_database_keep_each_message_once(centre: Centre, url: str) -> None:

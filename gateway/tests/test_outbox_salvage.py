@@ -1,6 +1,7 @@
 """A damaged outbox is kept, what can be read of it goes on, and what is missing is announced exactly."""
 
 import random
+import shutil
 import sqlite3
 from pathlib import Path
 
@@ -18,7 +19,15 @@ _ROUTE = Route(acks=True, max_delay=0)
 _READINGS = 4000
 
 
-def _written(folder: Path) -> None:
+@pytest.fixture(scope="module")
+def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A sound outbox, to be copied and damaged."""
+    folder = tmp_path_factory.mktemp("sound")
+    _write(folder)
+    return folder / "outbox.db"
+
+
+def _write(folder: Path) -> None:
     """Some hundred pages: readings in groups, events, audit, a note; a part of it delivered."""
     outbox = opened(folder, FakeClock(), _ROUTE)
     dice = random.Random(7)
@@ -61,10 +70,10 @@ def _gaps(messages: list[Message]) -> list[Gap]:
     return [record for message in messages for record in message.records if isinstance(record, Gap)]
 
 
-@pytest.mark.parametrize("seed", range(8))
-def test_random_damage(tmp_path: Path, seed: int) -> None:
+@pytest.mark.parametrize("seed", range(5))
+def test_random_damage(sound: Path, tmp_path: Path, seed: int) -> None:
     """It opens; records that can be read come under their numbers; under the new epoch nothing is missing unsaid."""
-    _written(tmp_path)
+    shutil.copy(sound, tmp_path)
     _spoil(tmp_path, seed)
     outbox = opened(tmp_path, FakeClock(), _ROUTE)
     messages = _everything(outbox)
@@ -81,9 +90,9 @@ def test_random_damage(tmp_path: Path, seed: int) -> None:
     outbox.close()
 
 
-def test_an_unreadable_middle_is_announced_exactly(tmp_path: Path) -> None:
+def test_an_unreadable_middle_is_announced_exactly(sound: Path, tmp_path: Path) -> None:
     """Numbers go on as they were; delivered ones and lost ones are gaps, each with its reason."""
-    _written(tmp_path)
+    shutil.copy(sound, tmp_path)
     with sqlite3.connect(tmp_path / "outbox.db") as file:
         (lost,) = file.execute("SELECT first FROM block WHERE first > 2500 LIMIT 1").fetchone()
         (last,) = file.execute("SELECT last FROM block WHERE first = ?", (lost,)).fetchone()
@@ -106,6 +115,26 @@ def test_an_unreadable_middle_is_announced_exactly(tmp_path: Path) -> None:
     outbox.put_reading(reading(1))
     (following,) = outbox.next_messages("county", 1, 1)
     assert following.first == _READINGS + 1
+
+
+@pytest.mark.parametrize("pages", [range(1, 5), range(3, 12)], ids=["header and schema", "roots of the trees"])
+def test_leaves_without_a_tree(sound: Path, tmp_path: Path, pages: range) -> None:
+    """With the first pages gone, or those that lead to all others, nearly every record and audit entry still comes."""
+    shutil.copy(sound, tmp_path)
+    with (tmp_path / "outbox.db").open("r+b") as file:
+        file.seek((pages.start - 1) * 1024)
+        file.write(random.Random(1).randbytes(len(pages) * 1024))
+    outbox = opened(tmp_path, FakeClock(), _ROUTE)
+    assert outbox.repaired is not None
+    messages = _everything(outbox)
+    ledger = Ledger()
+    for message in messages:
+        ledger.accept("s/g", native.parse(*native.encode(message)))
+    report = ledger.report()
+    assert report["lost"] == 0
+    assert len(_numbers(messages)) > 1500
+    assert len([m for m in messages if isinstance(m.records[0], Event)]) >= 30
+    assert len(list(outbox.audit())) >= 36
 
 
 def test_no_database_at_all(tmp_path: Path) -> None:
@@ -135,9 +164,9 @@ def test_the_damage_becomes_an_event(tmp_path: Path) -> None:
     assert again.open_events() == []
 
 
-def test_a_schema_that_is_no_text(tmp_path: Path) -> None:
+def test_a_schema_that_is_no_text(sound: Path, tmp_path: Path) -> None:
     """SQLite quotes a damaged schema in its errors, which are then no text: it starts all the same."""
-    _written(tmp_path)
+    shutil.copy(sound, tmp_path)
     file = tmp_path / "outbox.db"
     content = file.read_bytes()
     assert b"tableblockblock" in content

@@ -84,6 +84,10 @@ def test_times_are_corrected_once_the_time_is_known(tmp_path: Path) -> None:
     ]
     (event,) = [r for m in later for r in m.records if isinstance(r, Event)]
     assert (event.raised, event.clock) == (_NOW, "corrected")
+    (message,) = [m for m in later if event in m.records]
+    wire = native.parse(*native.encode(message))
+    assert isinstance(wire, native.WireEvent)
+    assert (wire.clock, wire.boot) == ("corrected", "boot-1")
     kind, payload = native.encode(told)
     assert isinstance(native.parse(kind, payload), native.WireCorrection)
     outbox.close()

@@ -13,7 +13,7 @@ from gateway.filters import Filter
 from gateway.receiver.files import Files
 from gateway.receiver.receiver import Receiver
 from gateway.receiver.subscriber import Delivery
-from gateway.records import Gap, Message
+from gateway.records import ClockState, Gap, Message, Reading, rfc3339
 from gateway.tests.fake_clock import FakeClock
 from gateway.tests.outbox_samples import Route, event, opened, reading
 from gateway.uplink import native
@@ -206,3 +206,50 @@ def test_the_compact_form_is_kept_as_what_it_says(folder: Path) -> None:
     again = _Bench(folder)
     assert again.receiver.report()["delivered"] == 19
     again.close()
+
+
+class _DarkClock(FakeClock):
+    """It begins in 1970, until a time server answers."""
+
+    def __init__(self) -> None:
+        super().__init__(wall_ms=3_600_000)
+        self.worth: ClockState = "untrusted"
+
+    def state(self) -> ClockState:
+        return self.worth
+
+    def answered(self, wall_ms: int) -> None:
+        self._start += wall_ms - self.wall_ms()
+        self.worth = "trusted"
+
+
+def test_a_machine_without_a_clock_is_read_with_true_times(tmp_path: Path) -> None:
+    """From its outbox over the wire into the export: what was sent in the dark has its true time there."""
+    clock = _DarkClock()
+    outbox = opened(tmp_path / "data", clock, Route(acks=True, max_delay=0))
+    bench = _Bench(tmp_path / "received")
+
+    def tell(count: int) -> None:
+        for _ in range(count):
+            clock.now += 1
+            at, mono, worth = clock.wall_ms(), clock.mono_ms(), clock.state()
+            outbox.put_reading(Reading(device="b", at=at, mono=mono, clock=worth, values={"x": 1.5}))
+        outbox.flush()
+        for message in outbox.next_messages("county", 50, 50):
+            bench.arrive(message)
+        bench.later(1)
+
+    tell(3)
+    now = 1_795_000_000_000
+    clock.answered(now)
+    outbox.flush()
+    tell(2)
+    report = bench.receiver.report()
+    assert (report["delivered"], report["lost"], report["rejected"]) == (5, 0, 0)
+    bench.close()
+    found = [(row["at"], row["clock"]) for row in Files(tmp_path / "received", reading=True).records("readings")]
+    assert found == [
+        *((rfc3339(now - 1000 * ago), "corrected") for ago in (2, 1, 0)),
+        *((rfc3339(now + 1000 * later), "trusted") for later in (1, 2)),
+    ]
+    outbox.close()

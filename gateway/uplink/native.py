@@ -56,7 +56,10 @@ class Evidence(msgspec.Struct, frozen=True):
 
 
 class WireEvent(msgspec.Struct, frozen=True):
-    """`.../events`: raising (`cleared` null) and clearing are two records with one id."""
+    """`.../events`: raising (`cleared` null) and clearing are two records with one id.
+
+    `boot` and `clock` are there when the times are not, or were not, to be trusted.
+    """
 
     seq: Number
     epoch: str
@@ -71,6 +74,8 @@ class WireEvent(msgspec.Struct, frozen=True):
     values: dict[str, Value]
     evidence: list[Evidence] = []
     filtered: Literal[True] | msgspec.UnsetType = msgspec.UNSET
+    boot: str | msgspec.UnsetType = msgspec.UNSET
+    clock: Literal["corrected", "untrusted"] | msgspec.UnsetType = msgspec.UNSET
 
 
 class WireCase(msgspec.Struct, frozen=True):
@@ -197,6 +202,7 @@ def _filtered(message: Message) -> tuple[Literal[True], int] | tuple[()]:
 
 
 def _event(message: Message, event: Event) -> WireEvent:
+    clock = msgspec.UNSET if event.clock == "trusted" else event.clock
     return WireEvent(
         seq=message.seq,
         epoch=message.epoch,
@@ -214,6 +220,8 @@ def _event(message: Message, event: Event) -> WireEvent:
             for one in event.evidence
         ],
         filtered=True if message.last else msgspec.UNSET,
+        boot=msgspec.UNSET if clock is msgspec.UNSET else message.boot,
+        clock=clock,
     )
 
 

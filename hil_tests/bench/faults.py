@@ -47,16 +47,16 @@ def measure(seeds: int, first: int, silences: list[float], only: list[str], say:
         cases = [case for case in _cases(root, memory, seeds, first) if not only or case.id in only]
         if unknown := set(only) - {case.id for case in cases} - {"C1"}:
             raise ConfigurationError(f"--only {min(unknown)}: there is no such fault here; docs/faults.md lists them.")
-        # A silent link waits, and needs no processor: it does so while the others work.
+        # C4 counts this process's files, so it comes before what runs beside the others: a silent link waits, and
+        # needs no processor.
+        cases.sort(key=lambda case: case.id != "C4")
+        alone = sum(case.id == "C4" for case in cases)
+        rows = [row for case in cases[:alone] for row in _tried(case, say)]
         silent = [
             pool.submit(_silent, root / f"silent-{index}", seconds)
             for index, seconds in enumerate(silences if not only or "C1" in only else [])
         ]
-        rows = []
-        for case in cases:
-            began, ledger = time.monotonic(), case.run()
-            say(f"{case.name}: {ledger.runs} runs, {time.monotonic() - began:.0f} s")
-            rows += _rows(case.name, ledger, say)
+        rows += [row for case in cases[alone:] for row in _tried(case, say)]
         for waiting in silent:
             rows += _silence_rows(*waiting.result(), say)
     return Report(name="faults", rows=rows, machine=machine())
@@ -152,6 +152,12 @@ def _silent(folder: Path, seconds: float) -> tuple[float, Ledger, float]:
     # The keep-alive of a gateway, so that what is noticed is what a gateway notices.
     with Mosquitto() as broker:
         return seconds, *links.silent_then_reset(folder, broker, seconds, keepalive=links.GATEWAY_KEEPALIVE_S)
+
+
+def _tried(case: _Case, say: Say) -> list[Row]:
+    began, ledger = time.monotonic(), case.run()
+    say(f"{case.name}: {ledger.runs} runs, {time.monotonic() - began:.0f} s")
+    return _rows(case.name, ledger, say)
 
 
 def _silence_rows(seconds: float, ledger: Ledger, noticed: float, say: Say) -> list[Row]:

@@ -87,11 +87,11 @@ def _drain(outbox: Outbox, chosen: UplinkSettings) -> Drained:
     uplink = Uplink.of(chosen, outbox, SystemClock(), dict)
     try:
         uplink.start()
-        _until(lambda: uplink.status().confirmed > 0)
-        began, first = time.monotonic(), uplink.status().confirmed
+        _until(lambda: uplink.status().connected)
+        began = time.monotonic()
         _until(lambda: outbox.due_in(NAME) is None and not outbox.undelivered(NAME))
         seconds = time.monotonic() - began
-        return Drained(uplink.status().confirmed - first, seconds, _sample(outbox, chosen))
+        return Drained(uplink.status().confirmed, seconds, _sample(outbox, chosen))
     finally:
         uplink.stop(5.0)
 
@@ -114,4 +114,4 @@ def _until(done: Callable[[], bool]) -> None:
     while not done():
         if time.monotonic() > deadline:
             raise GewuError("The backlog does not drain: nothing can be measured.")
-        time.sleep(0.01)
+        time.sleep(0.005)

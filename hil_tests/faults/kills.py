@@ -48,7 +48,7 @@ def story(
     data = folder / gateway
     data.mkdir(parents=True)
     acks = dice.random() < 0.5
-    offline = set(range(kills) if squeezed else range(kills // 2, kills // 2 + 3)) if kills >= 5 else set()
+    offline = range(kills) if squeezed else range(kills // 2, kills // 2 + 3) if kills >= 5 else range(0)
     where = SQUEEZED if squeezed else POINTS
     nowhere = f"mqtt://127.0.0.1:{free_port()}"
     ledger = Ledger()

@@ -60,6 +60,7 @@ def confirmations_lost(folder: Path, broker: Broker, rounds: int) -> Ledger:
             station.proxy.cut()
             station.until("all is delivered", lambda: station.outbox.stats().queued == 0)
         ledger = station.finish()
+        ledger.runs = rounds
         breaks = station.uplink.status().reconnects + 1
         if ledger.duplicates > breaks * station.settings.window:
             ledger.troubles.append(f"{ledger.duplicates} duplicates in {breaks} disconnects")
@@ -74,7 +75,9 @@ def broker_forgets(folder: Path, kills: int) -> Ledger:
             station.accept(60, events=2)
             station.until("something sent", lambda: station.uplink.status().sent > 0)
             broker.restart()
-        return station.finish()
+        ledger = station.finish()
+        ledger.runs = kills
+        return ledger
 
 
 def flapping(folder: Path, broker: Broker, times: int) -> Ledger:
@@ -90,6 +93,7 @@ def flapping(folder: Path, broker: Broker, times: int) -> Ledger:
             station.accept(3)
             station.until("a connection", station.connected)
         ledger = station.finish()
+        ledger.runs = times
         after = resources()
         if after[0] > before[0] + 1 or after[1] > before[1] + 3:
             ledger.troubles.append(f"threads and files grew from {before} to {after} in {times} disconnects")
@@ -123,4 +127,6 @@ def broker_restarts(folder: Path, broker: Restartable, rounds: int) -> Ledger:
             station.accept(60, events=3)
             broker.start()
         station.accept(20)
-        return station.finish()
+        ledger = station.finish()
+        ledger.runs = rounds
+        return ledger
