@@ -7,8 +7,9 @@ import sqlite3
 from collections.abc import Sequence
 
 from gateway.outbox import behind, blocks, gaps, readings, rows, times
-from gateway.outbox.lane import Lane, Pruned
+from gateway.outbox.lane import Lane
 from gateway.outbox.route import Route
+from gateway.outbox.standing import Pruned
 from gateway.outbox.streams import CORRECTIONS, GAPS, NAMES, NUMBERED, READINGS
 
 _RECORDS = 2000

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from gateway import points
 from gateway.outbox import blocks, compaction, quota
 from gateway.outbox.forgetting import forget_records
-from gateway.outbox.lane import Pruned
 from gateway.outbox.sending import Sending
+from gateway.outbox.standing import Pruned
 
 _PRUNE_EVERY_S = 30.0  # each is a commit
 _RESERVE_EVERY_S = 30.0
