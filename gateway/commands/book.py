@@ -70,6 +70,10 @@ class Book:
         if counter > self.counter(issuer):
             self._store.set_note(f"command.counter.{issuer}", str(counter).encode())
 
+    def forgetful_until(self) -> int:
+        """Counters of commands issued before this, Unix ms, may be lost: the store was restored or salvaged then."""
+        return int(self._store.note("epoch.began") or 0)
+
     def armed(self) -> bool:
         """Whether somebody on site has armed the gateway; until then every command is a dry run."""
         return self._store.note("command.armed") == b"yes"

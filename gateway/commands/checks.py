@@ -36,9 +36,9 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
 class Situation(msgspec.Struct, frozen=True, kw_only=True):
     """Everything outside the command that counts. Times are Unix milliseconds.
 
-    `names` are this gateway's (`id` and `site/id`); `counter` is the highest that this issuer has used;
-    `recent` are the times of the device's operations within the rate's window; `target` None is a device that
-    nobody configured.
+    `names` are this gateway's (`id` and `site/id`); `counter` is the highest that this issuer has used; what was
+    issued up to `forgetful_until` may have been counted and forgotten; `recent` are the times of the device's
+    operations within the rate's window; `target` None is a device that nobody configured.
     """
 
     names: frozenset[str]
@@ -51,6 +51,7 @@ class Situation(msgspec.Struct, frozen=True, kw_only=True):
     rate: int
     rate_ms: int
     recent: tuple[int, ...] = ()
+    forgetful_until: int = 0
 
 
 def authentic(command: Command, issuers: Issuers) -> bool:
@@ -98,6 +99,8 @@ def _in_time(command: Command, _issuers: Issuers, at: Situation) -> Iterator[Ref
 
 
 def _new(command: Command, _issuers: Issuers, at: Situation) -> Iterator[Refusal]:
+    if command.issued <= at.forgetful_until:
+        yield Refusal("refused", "it was issued before this gateway's data was restored; send it anew")
     if command.envelope.counter <= at.counter:
         yield Refusal("refused", f"the counter {command.envelope.counter} was used; take one above {at.counter}")
 

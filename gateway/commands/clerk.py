@@ -230,6 +230,7 @@ class Clerk:
             now=self._clock.wall_ms(),
             trusted=self._clock.state() == "trusted",
             counter=counter,
+            forgetful_until=self._book.forgetful_until(),
             target=target,
             allow_close=self._limits.allow_close,
             longest_ms=self._limits.longest_ms,

@@ -8,16 +8,20 @@ import sqlite3
 import uuid
 
 from gateway.intervals import Intervals
-from gateway.outbox import behind, gaps
+from gateway.outbox import behind, facts, gaps
 from gateway.outbox.forgetting import next_number
 from gateway.outbox.streams import GAPS, NAMES, NUMBERED, READINGS
 from gateway.records import Gap
+
+BEGAN = "epoch.began"
+"""The note that says when, in Unix milliseconds: what was counted before may have been forgotten since."""
 
 
 def begin(connection: sqlite3.Connection, now_ms: int) -> str:
     """Begin a new epoch and return it: after a restore, or a salvage."""
     epoch = str(uuid.uuid4())
     connection.execute("INSERT OR REPLACE INTO meta VALUES ('epoch', ?)", (epoch,))
+    facts.set_note(connection, BEGAN, str(now_ms).encode())
     for (uplink,) in connection.execute("SELECT id FROM uplink").fetchall():
         starts = {stream: _start(connection, uplink, stream) for stream in NUMBERED}
         connection.execute("DELETE FROM gap WHERE uplink = ? AND stream = 'messages'", (uplink,))

@@ -19,6 +19,7 @@ from gateway.backup.places import Access, place
 from gateway.backup.schedule import MEMORY, Schedule
 from gateway.cli.main import app
 from gateway.clock import SystemClock
+from gateway.commands.book import Book
 from gateway.config import load
 from gateway.errors import ConfigurationError, GewuError, TryAgain
 from gateway.outbox import Outbox
@@ -88,6 +89,8 @@ def test_restored_elsewhere_with_the_same_content(tmp_path: Path, made: Path) ->
     assert any("gewu run" in step for step in done["next"])
     outbox = Outbox(tmp_path / "new" / "data", FakeClock(), [ROUTE])
     assert outbox.epoch == done["epoch"]
+    # Counters of commands went back to the backup's: nothing that was issued before may move anything.
+    assert Book(outbox).forgetful_until() > 0
     messages = outbox.next_messages(ROUTE.name, 99, 99)
     outbox.close()
     assert [message.seq for message in messages] == list(range(1, len(messages) + 1))

@@ -71,6 +71,7 @@ def test_what_nothing_stands_against(known: issuers.Issuers, words: Any) -> None
         (("open",), {"issued_at": rfc3339(NOW + 20_000), "expires_at": rfc3339(NOW + 9_000)}, {}, "refused: it exp"),
         (("open",), {"expires_at": rfc3339(NOW + 600_001)}, {}, "refused: it may be valid for 600 s at most"),
         (("open",), {"counter": 7}, {"counter": 7}, "refused: the counter 7 was used; take one above 7"),
+        (("open",), {}, {"forgetful_until": NOW}, "refused: it was issued before this gateway's data was restored"),
         (("close", "duty", ("second", "third")), {}, {}, "refused: duty as operator may not close"),
         (("open", "duty"), {"role": "supervisor"}, {}, "refused: duty as supervisor may not open"),
         (("close", "chief", ("second", "duty")), {}, {}, "refused: duty as operator may not close"),
