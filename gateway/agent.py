@@ -11,26 +11,20 @@ import threading
 import uuid
 from collections.abc import Sequence
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import msgspec
 
-from gateway import __version__, camera_extra, health, lent, orders, systemd
-from gateway.backup.making import OUTBOX, WORK
-from gateway.backup.scheduled import schedule_of
+from gateway import __version__, audited, camera_extra, health, lent, systemd
 from gateway.bus.board import BoardListener
 from gateway.bus.poller import BusPoller
-from gateway.camera.watch import CameraWatch
 from gateway.clock import Clock
-from gateway.commands.desk import Desk
 from gateway.config import Config, notices
 from gateway.config.routes import routes
 from gateway.control import ControlServer
 from gateway.errors import ConfigurationError, GewuError, StoreError
-from gateway.metrics import Exporter
 from gateway.outbox import Outbox
 from gateway.presence import Presence
-from gateway.sinks import Sink, sink_of
 from gateway.store_events import StoreEvents
 from gateway.uplink import Inbox, Uplink
 from gateway.uplink.present import Filtered
@@ -42,8 +36,17 @@ _STOP_BUSES_S = 1.0
 _STOP_DRAIN_S = 1.8
 _STOP_UPLINKS_S = 2.6
 _PULSE_S = 1.0
-Joined = BusPoller | BoardListener | CameraWatch | Uplink | Sink | Desk
-Part = Joined | Outbox
+
+# What only some configurations ask for is imported when one does: together it is 10 MB of a small machine.
+if TYPE_CHECKING:
+    from gateway.backup.schedule import Schedule
+    from gateway.camera.watch import CameraWatch
+    from gateway.commands.desk import Desk
+    from gateway.metrics import Exporter
+    from gateway.sinks import Sink
+
+    Joined = BusPoller | BoardListener | CameraWatch | Uplink | Sink | Desk
+    Part = Joined | Outbox
 
 
 class Agent:
@@ -57,7 +60,7 @@ class Agent:
         self._lock = _lock_folder(data_dir)
         self.outbox = Outbox(data_dir, clock, routes(config), config.store)
         self._counted: dict[str, Any] = msgspec.to_builtins(self.outbox.stats())
-        self._audited = orders.audit_head(self.outbox)
+        self._audited = audited.head(self.outbox)
         self._store_events = StoreEvents(self.outbox, clock)
         self.inbox = Inbox(self.outbox, clock)
         present = Presence(config.bus, lambda: [bus.status() for bus in self.buses], self.outbox)
@@ -66,18 +69,16 @@ class Agent:
             Uplink(uplink, config.gateway, self.outbox, clock, self.health, view)
             for uplink, view in zip(config.uplink, views, strict=False)  # the sinks' routes follow
         ]
-        self.sinks = [sink_of(sink, config.gateway, self.outbox, clock) for sink in config.sink]
+        self.sinks = self._make_sinks()
         for uplink in self.uplinks:
             uplink.hand("inbox", self.inbox.letterbox(uplink.name))
         self.buses: list[BusPoller | BoardListener] = [
             BoardListener(bus, clock, self.outbox) if bus.protocol == "jsonl" else BusPoller(bus, clock, self.outbox)
             for bus in config.bus
         ]
-        # Without the extra a notice says what to install; everything else runs.
-        looks = bool(config.camera) and camera_extra.sentence() is None
-        self.cameras = [CameraWatch(config, clock, self.outbox)] if looks else []
-        self.backup = schedule_of(config, self.outbox.snapshot, clock)
-        self.desk = orders.desk_of(config, self.buses, self.uplinks, self.outbox, clock)
+        self.cameras = self._make_cameras()
+        self.backup = self._make_schedule()
+        self.desk = self._make_desk()
         self._exporter: Exporter | None = None
         self._control = ControlServer(
             data_dir,
@@ -87,13 +88,42 @@ class Agent:
                 "health": lambda _: self.health(),
                 "export": lambda _: self._export(),
                 "snapshot": lambda _: self._snapshot(),
-                "commands": lambda request: orders.answer(self.desk, request),
-                "audit": lambda request: orders.audited(self.outbox, request),
+                "commands": self._order,
+                "audit": lambda request: audited.verified(self.outbox, request),
                 "line": lambda request: lent.answer(self.buses, request),
                 "heard": lambda request: lent.heard(self.buses, request),
                 "look": self._look,
             },
         )
+
+    def _make_sinks(self) -> "list[Sink]":
+        if not self._config.sink:
+            return []
+        from gateway.sinks import sink_of
+
+        return [sink_of(sink, self._config.gateway, self.outbox, self._clock) for sink in self._config.sink]
+
+    def _make_cameras(self) -> "list[CameraWatch]":
+        # Without the extra a notice says what to install; everything else runs.
+        if not self._config.camera or camera_extra.sentence() is not None:
+            return []
+        from gateway.camera.watch import CameraWatch
+
+        return [CameraWatch(self._config, self._clock, self.outbox)]
+
+    def _make_schedule(self) -> "Schedule | None":
+        if self._config.backup is None:
+            return None
+        from gateway.backup.scheduled import schedule_of
+
+        return schedule_of(self._config, self.outbox.snapshot, self._clock)
+
+    def _make_desk(self) -> "Desk | None":
+        if self._config.commands is None:
+            return None
+        from gateway.orders import desk_of
+
+        return desk_of(self._config, self.buses, self.uplinks, self.outbox, self._clock)
 
     def run(self, stop: threading.Event) -> None:
         """Serve until `stop` is set, then end in order: buses, outbox, uplinks."""
@@ -102,6 +132,8 @@ class Agent:
         if self.outbox.repaired:
             _log.error("%s", self.outbox.repaired)
         if self._config.metrics.listen is not None:
+            from gateway.metrics import Exporter
+
             self._exporter = Exporter(self._config.metrics.listen, self._measured)
         self._control.start()
         self._store_events.look()
@@ -134,7 +166,7 @@ class Agent:
             systemd.notify("WATCHDOG=1")
             self._store_events.look()
 
-    def _parts(self) -> dict[str, Part]:
+    def _parts(self) -> "dict[str, Part]":
         parts: dict[str, Part] = {"outbox": self.outbox}
         parts.update({f"bus {bus.name}": bus for bus in self.buses})
         parts.update({part.name: part for part in self.cameras})
@@ -165,9 +197,7 @@ class Agent:
         self._lock.close()
         _log.info("gateway %s stopped", self._config.gateway.id)
 
-    def _join(
-        self, parts: Sequence[BusPoller | BoardListener | CameraWatch | Uplink | Sink | Desk], seconds: float
-    ) -> None:
+    def _join(self, parts: "Sequence[Joined]", seconds: float) -> None:
         deadline = self._clock.monotonic() + seconds
         for part in parts:
             part.join(max(0.0, deadline - self._clock.monotonic()))
@@ -213,8 +243,16 @@ class Agent:
         file = self._config.gateway.data_dir / f"export-{uuid.uuid4()}.jsonl"
         return {"file": str(file), "records": self.outbox.export(file)}
 
+    def _order(self, request: dict[str, Any]) -> dict[str, Any]:
+        """What `gewu commands` asks of the desk."""
+        from gateway.orders import answer
+
+        return answer(self.desk, request)
+
     def _snapshot(self) -> dict[str, Any]:
         """The outbox as it is now, where `gewu backup` has made room for it and takes it away."""
+        from gateway.backup.making import OUTBOX, WORK
+
         self.outbox.snapshot(self._config.gateway.data_dir / WORK / OUTBOX)
         return {"written": True}
 
@@ -242,7 +280,7 @@ class Agent:
         """The outbox's counts; those of before while its disk refuses: its trouble stands beside, and must be told."""
         try:
             self._counted = msgspec.to_builtins(self.outbox.stats())
-            self._audited = orders.audit_head(self.outbox)
+            self._audited = audited.head(self.outbox)
         except StoreError as error:
             _log.debug("the counts are those of before: %s", error)
         return self._counted

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from gateway.bus.status import BusStatus
 from gateway.clock import Clock
-from gateway.commands import audit, board_keys, issuers
+from gateway.commands import board_keys, issuers
 from gateway.commands.alarms import Alarms
 from gateway.commands.book import Book
 from gateway.commands.carrier import Carrier, Reach
@@ -108,14 +108,3 @@ def answer(desk: Desk | None, request: Mapping[str, Any]) -> dict[str, Any]:
     elif act != "show":
         raise ValueError(f"a desk does not know the request {act!r}")
     return desk.state()
-
-
-def audited(outbox: Outbox, request: Mapping[str, Any]) -> dict[str, Any]:
-    """The gateway's answer to `{"do": "audit", "least": N}`: `audit.Verified.document`."""
-    return audit.verify(outbox.audit(), int(request.get("least") or 0)).document()
-
-
-def audit_head(outbox: Outbox) -> dict[str, Any] | None:
-    """Number of rows and last hash, for the health message: noted elsewhere, they show an audit that was cut off."""
-    last = outbox.audit_head()
-    return None if last is None else {"rows": last.n, "head": last.hash.hex()}

@@ -7,13 +7,13 @@ to be told in time.
 from datetime import UTC, datetime
 from pathlib import Path
 
-from cryptography import x509
-
 DAY_S = 86400.0
 
 
 def ends(file: Path) -> datetime | None:
     """When the certificate in `file` ends, for a bundle the last of them; None when it cannot be read."""
+    from cryptography import x509  # 6 MB, which a gateway without certificates never needs
+
     try:
         found = x509.load_pem_x509_certificates(file.read_bytes())
     except (OSError, ValueError):
@@ -23,6 +23,8 @@ def ends(file: Path) -> datetime | None:
 
 def begins(file: Path) -> datetime | None:
     """From when on the first certificate in `file` is valid; None when it cannot be read."""
+    from cryptography import x509
+
     try:
         return x509.load_pem_x509_certificate(file.read_bytes()).not_valid_before_utc
     except (OSError, ValueError):
