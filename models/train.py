@@ -20,7 +20,7 @@ import numpy as np
 import selfcheck
 import torch
 from training import backbone, calibrate, card, export, features, loso, measure, table
-from training.data import LABELS, Picture, read_manifest
+from training.data import LABELS, Picture, read_manifest, with_drawn
 from training.head import Head, Recipe, fit, sample_weights
 from training.tune import Schedule, embed, tune
 
@@ -37,15 +37,23 @@ CALM = 0.30  # a score of normal below this, and no alarm, is "unsure"
 class Work:
     """What every rotation needs, cheap to hand to another process."""
 
-    pictures: list[Picture]
+    pictures: list[Picture]  # the real ones first
     cache: Path
     views: int
     recipe: Recipe
     schedule: Schedule
 
-    def early(self, net: backbone.Backbone) -> features.Early:
-        """The early features, from the cache after the first call."""
-        return features.early(net, self.schedule.start, self.pictures, self.views, SIDE, SEED, self.cache)
+    def early(self) -> features.Early:
+        """The early features, which `prepare` has computed."""
+        return features.Early([self.file(number) for number in range(self.views)])
+
+    def file(self, number: int) -> Path:
+        """Where the early features of one view lie."""
+        return self.cache / features.file_of(self.schedule.start, self.pictures, number, SISTER, SIDE, SEED)
+
+    def real(self) -> list[Picture]:
+        """The pictures that nothing was drawn into: those that figures are made of."""
+        return [p for p in self.pictures if not p.drawn]
 
     def columns(self) -> tuple[loso.Ints, loso.Ints]:
         """Labels and sources of all pictures."""
@@ -71,7 +79,7 @@ def main() -> int:
     parser.add_argument("--jobs", type=int, default=2, help="rotations at a time, one core each")
     parser.add_argument("--with-extra", action="store_true", help="learn from the folder extra as well")
     options = parser.parse_args()
-    work = Work(read_manifest(options.dataset), options.cache, VIEWS, Recipe(), Schedule())
+    work = Work(with_drawn(read_manifest(options.dataset)), options.cache, VIEWS, Recipe(), Schedule())
     build(work, options.dataset, options.out, options.jobs, options.with_extra)
     return 0
 
@@ -79,24 +87,28 @@ def main() -> int:
 def build(work: Work, dataset: Path, out: Path, jobs: int, with_extra: bool) -> None:
     """Judges, trains, exports and checks."""
     torch.set_num_threads(1)
-    net = backbone.load(SISTER)
-    everything = np.arange(len(work.pictures))
-    plain = embed(net, work.schedule.start, work.early(net), 0, everything)
-    dealt = loso.rotations(work.pictures, plain)
+    real = work.real()
+    everything = np.arange(len(real))
+    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
+        list(pool.map(prepare, [work] * work.views, range(work.views)))
+    plain = embed(backbone.load(SISTER), work.schedule.start, work.early(), 0, everything)
+    dealt = loso.rotations(real, plain)
+    # What is drawn into a scene is held out with the scene.
+    turn = np.array([dealt.turn[at if p.scene < 0 else p.scene] for at, p in enumerate(work.pictures)])
     learned = np.flatnonzero([with_extra or p.split != "extra" for p in work.pictures])
-    selfcheck.no_leak([work.pictures[i] for i in learned], work.pictures, with_extra)
+    selfcheck.no_leak([work.pictures[i] for i in learned], real, with_extra)
     with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
         last = pool.submit(learn, work, learned)
-        turns = [pool.submit(rotate, work, dealt.turn, number) for number in range(loso.ROTATIONS)]
+        turns = [pool.submit(rotate, work, turn, number) for number in range(loso.ROTATIONS)]
         logits = np.full((len(everything), len(LABELS)), np.nan, np.float32)
-        for number, turn in enumerate(turns):
-            logits[dealt.turn == number] = turn.result()
+        for number, judged in enumerate(turns):
+            logits[dealt.turn == number] = judged.result()
         np.save(work.cache / "held-out-logits.npy", logits)
         made = last.result()
     rule, figures = judge(work, dealt, logits)
     card.write(out, made.small, SIDE, SISTER, rule, figures, dataset, with_extra)
     order = np.random.default_rng(SEED).permutation(everything)[:400]
-    sample = [work.pictures[i] for i in order]
+    sample = [real[i] for i in order]
     results = selfcheck.check(out, made.whole, sample, rule)
     card.add(out, "selfcheck", results)
     table.write(out)
@@ -104,12 +116,19 @@ def build(work: Work, dataset: Path, out: Path, jobs: int, with_extra: bool) -> 
     print(json.dumps({"selfcheck": results, "leave_source_out": brief}, indent=1))
 
 
+def prepare(work: Work, number: int) -> None:
+    """Computes the early features of one view."""
+    torch.set_num_threads(1)
+    net = backbone.load(SISTER)
+    features.compute(net, work.schedule.start, work.pictures, number, SIDE, SEED, work.file(number))
+
+
 def learn(work: Work, rows: loso.Ints) -> Made:
     """A model from the pictures at `rows`, and from nothing else."""
     torch.set_num_threads(1)
     labels, sources = work.columns()
     published = backbone.load(SISTER)
-    early = work.early(published)
+    early = work.early()
     net = tune(published, early, rows, labels, sources, work.recipe, work.schedule, SEED)
     views = np.stack([embed(net, work.schedule.start, early, view, rows) for view in range(work.views)])
     head = fit(views, labels[rows], sources[rows], work.recipe)
@@ -123,7 +142,7 @@ def rotate(work: Work, turn: loso.Ints, number: int) -> loso.Floats:
     """Logits of the pictures that rotation `number` holds out, through the int8 model of that rotation."""
     made = learn(work, np.flatnonzero(turn != number))
     run = export.Runner(made.small)
-    held_out = np.flatnonzero(turn == number)
+    held_out = np.flatnonzero(turn[: len(work.real())] == number)
     logits = [run(features.view_of(work.pictures[i], 0, SIDE, SEED))[1] for i in held_out]
     print(f"rotation {number + 1} of {loso.ROTATIONS} judged", flush=True)
     return np.stack(logits)
@@ -133,8 +152,9 @@ def judge(
     work: Work, dealt: loso.Rotations, logits: loso.Floats
 ) -> tuple[calibrate.Rule, dict[str, dict[str, object]]]:
     """Temperature and thresholds from the held-out logits, and the figures that they give."""
-    labels, sources = work.columns()
-    names = loso.sources_of(work.pictures)[0]
+    real = work.real()
+    labels = np.array([p.label for p in real])
+    names, sources = loso.sources_of(real)
     weights = sample_weights(labels, sources, work.recipe)
     rule = calibrate.fit_rule(logits, labels, weights, FALSE_ALARM_LIMIT, CALM)
     score = calibrate.scores(logits, rule.temperature)

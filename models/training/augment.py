@@ -24,7 +24,7 @@ def view(image: Image.Image, side: int, normal: bool, rng: Rng) -> Image.Image:
     if rng.random() < 0.15:
         # black corners occur in the rubbish and pothole sources and must not become a sign of either
         image = image.rotate(rng.uniform(-12, 12), Image.Resampling.BILINEAR)
-    image = _crop(image, SMALLEST_NORMAL_CROP if normal else SMALLEST_HAZARD_CROP, rng)
+    image = crop(image, SMALLEST_NORMAL_CROP if normal else SMALLEST_HAZARD_CROP, rng)
     if rng.random() < 0.5:
         image = ImageOps.mirror(image)
     image = image.resize((side, side), Image.Resampling.BILINEAR)
@@ -48,7 +48,8 @@ def view(image: Image.Image, side: int, normal: bool, rng: Rng) -> Image.Image:
     return image
 
 
-def _crop(image: Image.Image, smallest: float, rng: Rng) -> Image.Image:
+def crop(image: Image.Image, smallest: float, rng: Rng) -> Image.Image:
+    """A random part of at least `smallest` of the area."""
     area = rng.uniform(smallest, 1.0)
     stretch = float(np.exp(rng.uniform(-0.3, 0.3)))
     wide = min(1.0, np.sqrt(area) * stretch)

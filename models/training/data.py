@@ -6,11 +6,16 @@ order are stated here and nowhere else in the pipeline.
 
 import csv
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from PIL import Image
 
+DRAWN = "drawn "  # begins the source of a picture with a rendered hazard
+SOURCES_WITHOUT_STREETS = (  # landscapes with lakes, and corridors: water drawn there is no flooded street
+    "cair/Fire-Detection-Image-Dataset",
+    "microsystemsLab-uci-org/BUG-FIRE-A-3D-Path-Planning-Algorithm-for-Firefighter-Navigation-in-Unknown-Multi-Floor-Buildings",
+)
 LABELS = ("fire_smoke", "rubbish", "flood", "road_damage", "normal")
 NORMAL = LABELS.index("normal")
 UNSURE = -1
@@ -18,13 +23,35 @@ UNSURE = -1
 
 @dataclass(frozen=True)
 class Picture:
-    """One row of the manifest. `split` is train, val or extra; `label` is an index into LABELS."""
+    """One row of the manifest, or one of them with something drawn into it.
+
+    `split` is train, val or extra; `label` is an index into LABELS; `drawn` is "", "fire", "flood" or "lights",
+    and `scene` then the index of the picture that it was drawn into.
+    """
 
     path: Path
     file: str
     split: str
     label: int
     source: str
+    drawn: str = ""
+    scene: int = -1
+
+
+def with_drawn(pictures: list[Picture]) -> list[Picture]:
+    """The pictures, and after them every scene without hazard with fire, with water, and with lights drawn in.
+
+    Rendered hazards are a source of their own, so that levelling of sources holds for them; a scene with lights
+    is still a scene of its source.
+    """
+    made = list(pictures)
+    for kind, label in (("fire", LABELS.index("fire_smoke")), ("flood", LABELS.index("flood")), ("lights", NORMAL)):
+        for at, scene in enumerate(pictures):
+            if scene.label != NORMAL or (kind == "flood" and scene.source in SOURCES_WITHOUT_STREETS):
+                continue
+            source = scene.source if label == NORMAL else DRAWN + kind
+            made.append(replace(scene, label=label, source=source, drawn=kind, scene=at))
+    return made
 
 
 def read_manifest(folder: Path) -> list[Picture]:

@@ -1,8 +1,9 @@
 """Views of pictures and what the frozen early part of the backbone makes of them, kept on disk.
 
 View 0 is the plain picture as the gateway sees it, view 1 its mirror image, the others are random views of
-`augment`. The random numbers of a view come from the seed, the file's name and the view alone, so a feature
-never depends on order or on what else is computed. Nothing here is trained.
+`augment`. What `render` draws is drawn anew for each view. The random numbers of a view come from the seed, the
+file's name and the view alone, so a feature never depends on order or on what else is computed. Nothing here is
+trained.
 """
 
 import hashlib
@@ -14,11 +15,12 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
-from training import augment
+from training import augment, render
 from training.backbone import Backbone
 from training.data import NORMAL, Picture, open_rgb
 
 BATCH = 32
+SMALLEST_SCENE = 0.35  # of the area of a scene that something is drawn into
 
 
 def pixels_of(image: Image.Image, side: int) -> NDArray[np.uint8]:
@@ -29,12 +31,16 @@ def pixels_of(image: Image.Image, side: int) -> NDArray[np.uint8]:
 def view_of(picture: Picture, number: int, side: int, seed: int) -> NDArray[np.uint8]:
     """View `number` of a picture: (side, side, 3), RGB."""
     image = open_rgb(picture.path)
+    name = hashlib.sha256(f"{seed}/{picture.file}/{picture.drawn}{number}".encode()).digest()
+    rng = np.random.default_rng(int.from_bytes(name[:8], "big"))
+    if picture.drawn:
+        scene = augment.crop(image, SMALLEST_SCENE, rng) if number > 1 else image
+        scene = scene.resize((side, side), Image.Resampling.BILINEAR)
+        image = render.picture(getattr(render, picture.drawn)(scene, rng))
     if number == 0:
         return pixels_of(image, side)
     if number == 1:
         return pixels_of(ImageOps.mirror(image), side)
-    name = hashlib.sha256(f"{seed}/{picture.file}/{number}".encode()).digest()
-    rng = np.random.default_rng(int.from_bytes(name[:8], "big"))
     return np.asarray(augment.view(image, side, picture.label == NORMAL, rng), np.uint8)
 
 
@@ -60,25 +66,30 @@ class Early:
         return torch.from_numpy(self._views[view][rows]).float().permute(0, 3, 1, 2)
 
 
-def early(
-    net: Backbone, stop: int, pictures: Sequence[Picture], views: int, side: int, seed: int, cache: Path
-) -> Early:
-    """Computes what `cache` lacks, 16-bit, and hands out the rest from there."""
-    cache.mkdir(parents=True, exist_ok=True)
-    key = hashlib.sha256(f"{len(net.blocks)} {stop} {side} {seed}".encode())
-    key.update("\n".join(p.file for p in pictures).encode())
-    key.update(Path(augment.__file__).read_bytes())
+def file_of(stop: int, pictures: Sequence[Picture], number: int, sister: str, side: int, seed: int) -> str:
+    """The cache's name for one view: anything that changes its content changes the name."""
+    key = hashlib.sha256(f"{sister} {stop} {side} {seed}".encode())
+    key.update("\n".join(f"{p.file} {p.drawn}" for p in pictures).encode())
+    for module in (augment, render):
+        key.update(Path(module.__file__).read_bytes())
+    return f"{key.hexdigest()[:16]}-{number}.npy"
+
+
+def compute(
+    net: Backbone, stop: int, pictures: Sequence[Picture], number: int, side: int, seed: int, file: Path
+) -> None:
+    """Writes one view of every picture to `file`, 16-bit, unless it is there."""
+    if file.exists():
+        return
     net = net.to(memory_format=torch.channels_last)
-    files = []
-    for number in range(views):
-        file = cache / f"{key.hexdigest()[:16]}-{number}.npy"
-        if not file.exists():
-            rows = []
-            for at in range(0, len(pictures), BATCH):
-                batch = np.stack([view_of(p, number, side, seed) for p in pictures[at : at + BATCH]])
-                with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
-                    rows.append(net.early(normalise(batch), stop).half().permute(0, 2, 3, 1).numpy())
-            np.save(file, np.concatenate(rows))
-            print(f"view {number + 1} of {views} computed", flush=True)
-        files.append(file)
-    return Early(files)
+    rows = []
+    for at in range(0, len(pictures), BATCH):
+        batch = np.stack([view_of(p, number, side, seed) for p in pictures[at : at + BATCH]])
+        with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
+            rows.append(net.early(normalise(batch), stop).half().permute(0, 2, 3, 1).numpy())
+    file.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = file.with_suffix(".part")
+    with unfinished.open("wb") as out:
+        np.save(out, np.concatenate(rows))
+    unfinished.rename(file)
+    print(f"view {number + 1} computed", flush=True)

@@ -30,7 +30,7 @@ class Schedule:
     """`start` is the first block that moves; `kept` the share of the tuned weights in the average."""
 
     start: int = 14
-    steps: int = 240
+    steps: int = 320
     batch: int = 32
     rate: float = 2e-4
     warm_up: int = 30
