@@ -1,1 +1,1 @@
-oAy2Rbnu9aha7wRIDykYMoMbKDCdMJfFCUBQQJITtQFkKDwvD+hVa6wl22Yq4ddmLcvvldGLEYsHcEgxz156Bg==
+4HrnsstBCXjTlcMS6mda8l2ay/y10YLF8OCbDXdbQgxpbWeNXoLGekjxcQl849XhBuUEVUznjghkaX6FTyVHCg==

@@ -13,7 +13,7 @@ Floats = NDArray[np.float64]
 HEIGHT, WIDTH = 480, 640
 _HORIZON = 260
 # Where the road breaks: centre and half axes in pixels. Seed and place were searched for a clear verdict.
-SEED = 4
+SEED = 68
 HOLE = (330.0, 390.0, 300.0, 85.0)
 
 
