@@ -20,6 +20,7 @@ from gateway.cli import (
     firmware,
     outbox,
     profile,
+    provision,
     receive,
     rig,
     run,
@@ -70,6 +71,7 @@ app.add_typer(profile.app, name="profile")
 app.add_typer(outbox.app, name="outbox")
 app.add_typer(commands.app, name="commands")
 app.add_typer(audit.app, name="audit")
+app.add_typer(provision.app, name="provision")
 app.add_typer(rig.app, name="rig")
 app.add_typer(firmware.app, name="firmware")
 app.add_typer(bench.app, name="bench")
