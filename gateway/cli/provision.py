@@ -1,11 +1,13 @@
 """`gewu provision`: the installer's day, from a box of boards to their labels. Each piece has its module."""
 
+import importlib.util
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from gateway.cli.output import JsonFlag, plain, print_json
+from gateway.errors import ConfigurationError
 
 app = typer.Typer(
     no_args_is_help=True, help="The installer's work: plan, flash, commission, label (docs/provisioning.md)."
@@ -30,3 +32,58 @@ def plan(file: PlanArgument, as_json: JsonFlag = False) -> None:
             "  ".join(part for part in (f"{row.address:3d}", row.id, rated, row.place, row.circuit, *marks) if part)
         )
     plain.print(f"{file}: {len(rows)} devices, no mistake.")
+
+
+PortsOption = Annotated[
+    list[str], typer.Option("--port", help="Serial port of a board; give it once for each board.", show_default=False)
+]
+AtOnceOption = Annotated[int, typer.Option("--at-once", min=1, max=32, help="So many boards at the same time.")]
+
+
+def _each_once(ports: list[str]) -> None:
+    if twice := [port for index, port in enumerate(ports) if port in ports[:index]]:
+        raise ConfigurationError(f"--port {twice[0]} is given twice; each board has a port of its own.")
+
+
+@app.command()
+def flash(
+    image: Annotated[Path, typer.Option(help="MicroPython for the ESP32, a .bin file; its hash must be pinned.")],
+    port: PortsOption,
+    hashes: Annotated[
+        Path | None,
+        typer.Option(help="List of SHA-256, as sha256sum writes; else SHA256SUMS beside it."),
+    ] = None,
+    journal: Annotated[Path, typer.Option(help="Record of the day, JSON lines.")] = Path("provision.journal.jsonl"),
+    at_once: AtOnceOption = 8,
+    as_json: JsonFlag = False,
+) -> None:
+    """Mains off! Put MicroPython onto boards: right chip and flash first, then written, then read back."""
+    from gateway.cli.provision_progress import Ports
+    from gateway.clock import SystemClock
+    from provisioning import flash as work
+    from provisioning.image import read_image
+    from provisioning.journal import Journal
+    from provisioning.trouble import Trouble
+
+    _needs("esptool")
+    _each_once(port)
+    try:
+        pinned = read_image(image, hashes)
+    except Trouble as trouble:
+        rows = work.refused(port, trouble)
+    else:
+        with Journal(journal, SystemClock()) as record, Ports(port) as shown:
+            rows = work.flash(pinned, port, record, shown.said, at_once)
+    if as_json:
+        print_json([row.as_json() for row in rows])
+    else:
+        for row in rows:
+            plain.print(f"{row.port}: {row.trouble or f'{row.chip} {row.state}'}", markup=False)
+    if any(row.trouble for row in rows):
+        raise typer.Exit(1)
+
+
+def _needs(module: str) -> None:
+    """ConfigurationError where a library of the extra is not installed."""
+    if importlib.util.find_spec(module) is None:
+        raise ConfigurationError(f"This needs {module}, of the extra `provision`: pip install 'gewu-edge[provision]'.")
