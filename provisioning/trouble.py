@@ -23,6 +23,16 @@ NEXT_STEPS = {
     "unplugged": "plug the board in again and repeat; it goes on where it stopped",
     "not-verified": "repeat; when it happens again, this flash is worn or the cable is bad",
     "disk-full": "make room on the disk with the journal, then repeat",
+    "no-micropython": "flash it first: gewu provision flash",
+    "wrong-micropython": "flash it with a newer image: gewu provision flash",
+    "board-full": "erase the board and flash it again",
+    "unknown-serial": "write this serial into its row of the plan, or say which row with --id",
+    "serial-mismatch": "take the board that the plan names, or correct the plan",
+    "serial-twice": "two boards say that they are the same one: erase and flash the copy",
+    "board-taken": "take the row's own board; to replace a dead board give --replace with --id",
+    "plan-full": "the plan has no open row left; add rows, or put the board aside",
+    "not-loaded": "repeat; when it happens again, erase the board and flash it",
+    "self-test-failed": "do not mount this board; check its meter and its wiring, then repeat",
 }
 
 

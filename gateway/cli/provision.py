@@ -1,13 +1,13 @@
 """`gewu provision`: the installer's day, from a box of boards to their labels. Each piece has its module."""
 
-import importlib.util
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from gateway.cli.output import JsonFlag, plain, print_json
-from gateway.errors import ConfigurationError
+from gateway.cli.provision_commission import commission
+from gateway.cli.provision_options import AtOnceOption, PortsOption, each_once, needs
 
 app = typer.Typer(
     no_args_is_help=True, help="The installer's work: plan, flash, commission, label (docs/provisioning.md)."
@@ -34,17 +34,6 @@ def plan(file: PlanArgument, as_json: JsonFlag = False) -> None:
     plain.print(f"{file}: {len(rows)} devices, no mistake.")
 
 
-PortsOption = Annotated[
-    list[str], typer.Option("--port", help="Serial port of a board; give it once for each board.", show_default=False)
-]
-AtOnceOption = Annotated[int, typer.Option("--at-once", min=1, max=32, help="So many boards at the same time.")]
-
-
-def _each_once(ports: list[str]) -> None:
-    if twice := [port for index, port in enumerate(ports) if port in ports[:index]]:
-        raise ConfigurationError(f"--port {twice[0]} is given twice; each board has a port of its own.")
-
-
 @app.command()
 def flash(
     image: Annotated[Path, typer.Option(help="MicroPython for the ESP32, a .bin file; its hash must be pinned.")],
@@ -65,8 +54,8 @@ def flash(
     from provisioning.journal import Journal
     from provisioning.trouble import Trouble
 
-    _needs("esptool")
-    _each_once(port)
+    needs("esptool")
+    each_once(port)
     try:
         pinned = read_image(image, hashes)
     except Trouble as trouble:
@@ -83,7 +72,4 @@ def flash(
         raise typer.Exit(1)
 
 
-def _needs(module: str) -> None:
-    """ConfigurationError where a library of the extra is not installed."""
-    if importlib.util.find_spec(module) is None:
-        raise ConfigurationError(f"This needs {module}, of the extra `provision`: pip install 'gewu-edge[provision]'.")
+app.command()(commission)
