@@ -72,3 +72,12 @@ class Claims:
         if free:
             raise Trouble("unknown-serial", f"no row of the plan has the serial number {shown}")
         raise Trouble("plan-full", f"every row of the plan has its board, and {shown} is one more")
+
+
+def serials(plan: Plan, lines: Iterable[Mapping[str, Any]]) -> dict[str, str]:
+    """The serial number of each device by id: of the board that has the row, else the one that the plan asks for."""
+    known = {row.id: row.serial for row in plan.rows if row.serial is not None}
+    for line in lines:
+        if line.get("do") == "commission" and line.get("id") is not None and isinstance(line.get("serial"), str):
+            known[str(line["id"])] = line["serial"]
+    return known

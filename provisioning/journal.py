@@ -78,3 +78,8 @@ def _read(path: Path) -> tuple[list[dict[str, Any]], bool]:
         if isinstance(line, dict):
             lines.append(line)
     return lines, bool(data) and not data.endswith(b"\n")
+
+
+def read_lines(path: Path) -> list[dict[str, Any]]:
+    """The lines of a journal that need not be there, for those who only look."""
+    return _read(path)[0] if path.is_file() else []

@@ -7,6 +7,7 @@ import typer
 
 from gateway.cli.output import JsonFlag, plain, print_json
 from gateway.cli.provision_commission import commission
+from gateway.cli.provision_label import label
 from gateway.cli.provision_options import AtOnceOption, PortsOption, each_once, needs
 
 app = typer.Typer(
@@ -73,3 +74,4 @@ def flash(
 
 
 app.command()(commission)
+app.command()(label)
