@@ -1,8 +1,8 @@
-"""One port, one process: esptool as a library, its words turned into JSON lines for `flash`.
+"""One port at a time in a process of its own: esptool as a library, its words turned into JSON lines for `flash`.
 
-A process of its own, for esptool keeps state for the whole program, and a board that is pulled out must not take the
-others along. The request (one JSON line on stdin) names port, image and what it must be; the answer are lines on
-stdout: {"step": ...} and at the end {"trouble": code, "cause": text} or {"step": "verified"}. It writes no journal.
+A process, for esptool keeps state for the whole program, and a board that is pulled out must not take the others along.
+A request (one JSON line on stdin) names port, image and what it must be; the answer are lines on stdout: {"step": ...},
+where it went wrong {"trouble": code, "cause": text}, and at the end {"end": true}. It writes no journal.
 """
 
 import hashlib
@@ -28,7 +28,10 @@ def tell(**line: Any) -> None:
 class Quiet(TemplateLogger):  # type: ignore[misc]  # esptool has no types
     """esptool's log: its progress goes on, its prose does not."""
 
-    def __init__(self) -> None:
+    _told = -1
+
+    def begin(self) -> None:
+        """Another board."""
         self._told = -1
 
     def progress_bar(
@@ -55,6 +58,15 @@ def flash(request: dict[str, Any]) -> None:
         raise Trouble("image-altered", f"{request['image']} changed while it was in use")
     look_at_port(port)
     rom = _connect(port)
+    try:
+        _bring_up(rom, request, data)
+    finally:
+        rom._port.close()
+
+
+def _bring_up(rom: Any, request: dict[str, Any], data: bytes) -> None:
+    """Check, write where that is needed, verify."""
+    port = request["port"]
     tell(step="seen", chip=rom.CHIP_NAME)
     if request["chip"] != rom.CHIP_NAME:
         raise Trouble("wrong-chip", f"the board at {port} is an {rom.CHIP_NAME}, the image is for {request['chip']}")
@@ -102,20 +114,24 @@ def _mb(count: int) -> int:
     return -(-count // (1024 * 1024))
 
 
-def main() -> int:
-    """One request; 0 when the board is verified."""
-    log.set_logger(Quiet())
-    request = json.loads(sys.stdin.readline())
+def _answer(request: dict[str, Any]) -> None:
     try:
         flash(request)
     except Trouble as error:
         tell(trouble=error.code, cause=error.cause)
     except (FatalError, OSError) as error:
         tell(trouble="unplugged", cause=f"{request['port']} went silent ({str(error).splitlines()[0]})")
-    else:
-        return 0
-    return 1
+    tell(end=True)
+
+
+def main() -> None:
+    """One request after the other, until the parent has none."""
+    quiet = Quiet()
+    log.set_logger(quiet)
+    for line in sys.stdin:
+        quiet.begin()
+        _answer(json.loads(line))
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -92,14 +92,17 @@ def image(tmp_path: Path) -> Path:
 def provision(image: Path, *ports: str) -> tuple[int, list[dict[str, Any]], str]:
     """(exit status, rows, stderr) of `gewu provision flash --json`."""
     line = [sys.executable, "-m", "gateway", "provision", "flash", "--json", "--image", str(image)]
-    line += ["--journal", str(image.with_name("j"))] + [word for port in ports for word in ("--port", port)]
+    # Two at a time: each worker process meets several boards, good and bad ones.
+    line += ["--at-once", "2", "--journal", str(image.with_name("j"))] + [
+        word for port in ports for word in ("--port", port)
+    ]
     done = subprocess.run(line, capture_output=True, text=True, timeout=120, check=False)
     assert "Traceback" not in done.stderr
     return done.returncode, json.loads(done.stdout), done.stderr
 
 
 def test_several_at_once_and_each_failure_on_its_own(image: Path, rom: Callable[..., Rom]) -> None:
-    """Wrong chip, nobody there and a cable pulled out in the middle: their rows say so; the others are verified."""
+    """Wrong chip, nobody there, a cable pulled out in the middle: their rows say so; the others are verified."""
     good, other = rom(), rom()
     wrong, pulled = rom(chip="esp32c3"), rom(after=40_000)
     gone = rom()
