@@ -31,6 +31,7 @@ NEXT_STEPS = {
     "serial-twice": "two boards say that they are the same one: erase and flash the copy",
     "board-taken": "take the row's own board; to replace a dead board give --replace with --id",
     "plan-full": "the plan has no open row left; add rows, or put the board aside",
+    "bundle-altered": "do not use it: fetch the bundle anew from its maker, or give the right --signer",
     "not-loaded": "repeat; when it happens again, erase the board and flash it",
     "self-test-failed": "do not mount this board; check its meter and its wiring, then repeat",
 }

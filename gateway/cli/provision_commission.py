@@ -25,6 +25,9 @@ SettingsOption = Annotated[
 SignerOption = Annotated[
     Path | None, typer.Option("--signer", help="RSA key in PEM, public or private: whose updates boards take.")
 ]
+BundleOption = Annotated[
+    Path | None, typer.Option("--bundle", help="A maker's signed firmware in place of gewu's own; needs --signer.")
+]
 KeysOption = Annotated[
     Path | None, typer.Option("--keys", help="Keys for the gateway; else device-keys.toml beside the plan.")
 ]
@@ -37,6 +40,7 @@ def commission(
     replace: Annotated[bool, typer.Option("--replace", help="With --id: this board takes a dead one's place.")] = False,
     settings: SettingsOption = None,
     signer: SignerOption = None,
+    bundle: BundleOption = None,
     keys: KeysOption = None,
     journal: Annotated[Path | None, typer.Option(help="Record; else PLAN.journal.jsonl beside the plan.")] = None,
     at_once: AtOnceOption = 8,
@@ -50,16 +54,18 @@ def commission(
         raise ConfigurationError("--id names the row of one board: give one --port with it.")
     if replace and device is None:
         raise ConfigurationError("--replace needs --id: the row whose board is dead.")
+    if bundle is not None and signer is None:
+        raise ConfigurationError("--bundle needs --signer: the key whose signature it must carry.")
     say(PEOPLE_FIRST)
     if sys.stdin.isatty() and not yes:
         typer.confirm("All boards are off the mains / 所有电路板已断开市电?", abort=True, err=True)
-    rows = _work(plan, port, device, replace, settings, signer, keys, journal, at_once)
+    rows = _work(plan, port, device, replace, settings, signer, bundle, keys, journal, at_once)
     _show(rows, as_json)
 
 
 def _work(
     plan: Path, ports: list[str], device: str | None, replace: bool, settings: Path | None, signer: Path | None,
-    keys: Path | None, journal: Path | None, at_once: int,
+    bundle: Path | None, keys: Path | None, journal: Path | None, at_once: int,
 ) -> list[Any]:  # fmt: skip
     from gateway.cli.provision_progress import Ports
     from gateway.clock import SystemClock
@@ -75,9 +81,10 @@ def _work(
     if device is not None:
         rows.by_id(device)
     common, modulus = read_common(settings), "" if signer is None else signer_of(signer)
+    firmware = _firmware(bundle, modulus)
     with Journal(journal or plan.with_suffix(".journal.jsonl"), SystemClock()) as record, Ports(ports) as shown:
         batch = work.Batch(
-            firmware=_firmware(),
+            firmware=firmware,
             common=common,
             signer=modulus,
             claims=Claims(rows, record.lines),
@@ -91,11 +98,20 @@ def _work(
             return list(work.commission(batch, ports, shown.said, at_once))
 
 
-def _firmware() -> dict[str, bytes]:
+def _firmware(bundle: Path | None, modulus: str) -> dict[str, bytes]:
+    """gewu's own build, or of it what no bundle holds, with the bundle's files."""
     from provisioning import firmware_build
+    from provisioning.bundle_contents import open_bundle
 
     with tempfile.TemporaryDirectory() as folder:
-        return {path.name: path.read_bytes() for path in firmware_build.build(Path(folder))}
+        own = {path.name: path.read_bytes() for path in firmware_build.build(Path(folder))}
+    if bundle is None:
+        return own
+    try:
+        signed = open_bundle(bundle.read_bytes(), modulus)
+    except OSError as error:
+        raise ConfigurationError(f"The bundle {bundle} cannot be read: {error.strerror}.") from error
+    return {name: own[name] for name in ("main.py", "start.mpy")} | signed
 
 
 def _show(rows: list[Any], as_json: bool) -> None:

@@ -11,9 +11,13 @@ from typing import Any
 
 import pytest
 import serial
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
 
 from hil_tests.rig.site import parse_site
 from hil_tests.rig.village import Village
+from provisioning import firmware_build
+from provisioning.signer import signer_of
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(400)]
 CUTS = ("detected", "flashed", "verified", "loading", "loaded", "calibrated", "addressed")
@@ -85,6 +89,16 @@ def cut(plan: Path, state: str, *arguments: str) -> None:
         process.stderr.close()
 
 
+def signed(folder: Path) -> list[str]:
+    """A maker's bundle of this very firmware, and the key that signed it."""
+    pem = rsa.generate_private_key(65537, 2048).private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.TraditionalOpenSSL, serialization.NoEncryption()
+    )
+    (folder / "maker.pem").write_bytes(pem)
+    bundle = firmware_build.sign(firmware_build.build(folder / "fw"), folder / "maker.pem", folder / "fw.bundle")
+    return ["--bundle", str(bundle), "--signer", str(folder / "maker.pem")]
+
+
 def test_boards_become_what_the_plan_says(village: Village, tmp_path: Path) -> None:
     """Several at once, each the next open row with a key of its own; one finds no row; all of it repeatable."""
     plan = plan_of(
@@ -93,18 +107,22 @@ def test_boards_become_what_the_plan_says(village: Village, tmp_path: Path) -> N
         "b2,清溪/1号楼/102,插座,gewu-breaker,20,C,22,SN-2,,",
     )
     ports = ("--port", usb(village, "whole"), "--port", "/dev/gewu-none", "--port", usb(village, "spare"))
-    status, rows, said = commission(plan, *ports)
+    maker = signed(tmp_path)
+    status, rows, said = commission(plan, *ports, *maker[2:])
     assert status == 1
     assert [(row["id"], row["state"], (row["trouble"] or "").split(":")[0]) for row in rows] == [
         ("b1", "commissioned", ""), (None, "absent", "no-port"), (None, "verified", "unknown-serial"),
     ]  # fmt: skip
     assert rows[0].keys() == {"id", "port", "serial", "state", "trouble"}
     assert "安全第一" in said
-    status, rows, more = commission(plan, "--port", usb(village, "second"), "--id", "b2")
+    status, rows, more = commission(plan, "--port", usb(village, "second"), "--id", "b2", *maker)
     assert (status, rows[0]["id"], rows[0]["serial"], rows[0]["state"]) == (0, "b2", "SN-2", "commissioned")
     first, second = settings_of(village, "whole"), settings_of(village, "second")
     assert (first["address"], first["rating"], first["curve"], first["protection"]) == (21, 16, "B", {"residual": 30})
     assert (second["address"], second["rating"], second["serial"]) == (22, 20, "SN-2")
+
+    assert second["signer"] == signer_of(tmp_path / "maker.pem")
+    assert flash_of(village, "second") == flash_of(village, "whole")  # the same firmware by both ways
 
     keys = tmp_path / "device-keys.toml"
     assert stat.S_IMODE(keys.stat().st_mode) == 0o600
@@ -117,9 +135,8 @@ def test_boards_become_what_the_plan_says(village: Village, tmp_path: Path) -> N
 
     before, noted = (settings_of(village, "whole"), flash_of(village, "whole")), journal.read_bytes()
     with serial.Serial(usb(village, "spare"), exclusive=True):
-        status, rows, _said = commission(
-            plan, "--port", usb(village, "second"), "--port", usb(village, "whole"), "--port", usb(village, "spare")
-        )
+        again = [word for name in ("second", "whole", "spare") for word in ("--port", usb(village, name))]
+        status, rows, _said = commission(plan, *again, *maker[2:])
     assert [(row["id"], row["state"]) for row in rows] == [
         ("b2", "commissioned"),
         ("b1", "commissioned"),

@@ -12,9 +12,10 @@ from gateway.bus.jsonl import Report
 from gateway.commands import board_keys
 from gateway.errors import ConfigurationError
 from provisioning.board_file import read_common, settings_of
+from provisioning.bundle_contents import open_bundle
 from provisioning.claims import Claims
 from provisioning.device_keys import KeyFile, open_keys
-from provisioning.firmware_bundle import signer
+from provisioning.firmware_bundle import bundle, signer
 from provisioning.plan import Plan, PlanRow
 from provisioning.self_test import trouble_of
 from provisioning.settings import slot_bytes
@@ -132,6 +133,20 @@ def test_a_signer_is_public_or_private(tmp_path: Path) -> None:
         signer_of(path)
     with pytest.raises(ConfigurationError, match="cannot be read"):
         signer_of(tmp_path / "none")
+
+
+def test_a_bundle_is_used_whole_or_not_at_all() -> None:
+    """Any changed, missing or added byte, and another signer, are found."""
+    key = rsa.generate_private_key(65537, 2048)
+    files = {"app.mpy": b"one", "board.mpy": b"two" * 50}
+    data = bundle(files | {"start.mpy": b"stays"}, "1.2.3", key)
+    assert open_bundle(data, signer(key)) == files
+    wrong = [data[:at] + bytes((data[at] ^ 1,)) + data[at + 1 :] for at in range(len(data))]
+    for other in (*wrong, data[:-1], data + b"x", b"", b"GWB1"):
+        with pytest.raises(Trouble, match=r"^bundle-altered: "):
+            open_bundle(other, signer(key))
+    with pytest.raises(Trouble, match="signature of the signer"):
+        open_bundle(data, signer(rsa.generate_private_key(65537, 2048)))
 
 
 WELL = {"rating": 16, "curve": 67, "residual_rated": 0.03, "measure_age": 100, "meter_fault": False, "self_test": 2}
