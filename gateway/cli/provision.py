@@ -8,7 +8,7 @@ import typer
 from gateway.cli.output import JsonFlag, plain, print_json
 from gateway.cli.provision_commission import commission
 from gateway.cli.provision_label import label
-from gateway.cli.provision_options import AtOnceOption, PortsOption, each_once, needs
+from gateway.cli.provision_options import AtOnceOption, MorePorts, PortsOption, each_once, needs
 
 app = typer.Typer(
     no_args_is_help=True, help="The installer's work: plan, flash, commission, label (docs/provisioning.md)."
@@ -39,6 +39,7 @@ def plan(file: PlanArgument, as_json: JsonFlag = False) -> None:
 def flash(
     image: Annotated[Path, typer.Option(help="MicroPython for the ESP32, a .bin file; its hash must be pinned.")],
     port: PortsOption,
+    more: MorePorts = None,
     hashes: Annotated[
         Path | None,
         typer.Option(help="List of SHA-256, as sha256sum writes; else SHA256SUMS beside it."),
@@ -56,14 +57,14 @@ def flash(
     from provisioning.trouble import Trouble
 
     needs("esptool")
-    each_once(port)
+    ports = each_once(port, more)
     try:
         pinned = read_image(image, hashes)
     except Trouble as trouble:
-        rows = work.refused(port, trouble)
+        rows = work.refused(ports, trouble)
     else:
-        with Journal(journal, SystemClock()) as record, Ports(port) as shown:
-            rows = work.flash(pinned, port, record, shown.said, at_once)
+        with Journal(journal, SystemClock()) as record, Ports(ports) as shown:
+            rows = work.flash(pinned, ports, record, shown.said, at_once)
     if as_json:
         print_json([row.as_json() for row in rows])
     else:

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from gateway.cli.output import JsonFlag, plain, print_json, say
-from gateway.cli.provision_options import AtOnceOption, PortsOption, each_once, needs
+from gateway.cli.provision_options import AtOnceOption, MorePorts, PortsOption, each_once, needs
 from gateway.errors import ConfigurationError
 
 PEOPLE_FIRST = (
@@ -36,6 +36,7 @@ KeysOption = Annotated[
 def commission(
     plan: Annotated[Path, typer.Option(help="CSV or xlsx: see `gewu provision plan`.")],
     port: PortsOption,
+    more: MorePorts = None,
     device: Annotated[str | None, typer.Option("--id", help="The row of the one board at --port.")] = None,
     replace: Annotated[bool, typer.Option("--replace", help="With --id: this board takes a dead one's place.")] = False,
     settings: SettingsOption = None,
@@ -49,8 +50,8 @@ def commission(
 ) -> None:
     """Mains off! Firmware, settings, a key of its own and a self-test for each board; goes on where it stopped."""
     needs("mpremote")
-    each_once(port)
-    if device is not None and len(port) != 1:
+    ports = each_once(port, more)
+    if device is not None and len(ports) != 1:
         raise ConfigurationError("--id names the row of one board: give one --port with it.")
     if replace and device is None:
         raise ConfigurationError("--replace needs --id: the row whose board is dead.")
@@ -59,7 +60,7 @@ def commission(
     say(PEOPLE_FIRST)
     if sys.stdin.isatty() and not yes:
         typer.confirm("All boards are off the mains / 所有电路板已断开市电?", abort=True, err=True)
-    rows = _work(plan, port, device, replace, settings, signer, bundle, keys, journal, at_once)
+    rows = _work(plan, ports, device, replace, settings, signer, bundle, keys, journal, at_once)
     _show(rows, as_json)
 
 
