@@ -93,9 +93,7 @@ def provision(image: Path, *ports: str) -> tuple[int, list[dict[str, Any]], str]
     """(exit status, rows, stderr) of `gewu provision flash --json`."""
     line = [sys.executable, "-m", "gateway", "provision", "flash", "--json", "--image", str(image)]
     # Two at a time: each worker process meets several boards, good and bad ones.
-    line += ["--at-once", "2", "--journal", str(image.with_name("j"))] + [
-        word for port in ports for word in ("--port", port)
-    ]
+    line += ["--at-once", "2", "--journal", str(image.with_name("j")), "--port", *ports]
     done = subprocess.run(line, capture_output=True, text=True, timeout=120, check=False)
     assert "Traceback" not in done.stderr
     return done.returncode, json.loads(done.stdout), done.stderr
