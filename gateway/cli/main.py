@@ -22,6 +22,7 @@ from gateway.cli import (
     outbox,
     patrol,
     profile,
+    provision,
     receive,
     rig,
     run,
@@ -74,6 +75,7 @@ app.add_typer(commands.app, name="commands")
 app.add_typer(audit.app, name="audit")
 app.add_typer(camera.app, name="camera")
 app.add_typer(patrol.app, name="patrol")
+app.add_typer(provision.app, name="provision")
 app.add_typer(rig.app, name="rig")
 app.add_typer(firmware.app, name="firmware")
 app.add_typer(bench.app, name="bench")

@@ -22,7 +22,12 @@ class Terminal:
         characters[_VMIN], characters[_VTIME] = (1 if blocking_reads else 0), 0
         characters[_VQUIT] = characters[_VSUSP] = b"\0"
         speed = _CODES.get(baud or 0, termios.B38400)
-        termios.tcsetattr(self._slave, termios.TCSANOW, [0, 0, flags, local, speed, speed, characters])
+        self._attributes = [0, 0, flags, local, speed, speed, characters]
+        self.restore()
+
+    def restore(self) -> None:
+        """As it was made: a process that was killed at its prompt has left a terminal without Ctrl-C."""
+        termios.tcsetattr(self._slave, termios.TCSANOW, self._attributes)
 
     @property
     def baud(self) -> int | None:

@@ -47,6 +47,7 @@ class Usb:
     def board_boots(self) -> None:
         """A process is about to start on `console`."""
         self._inside.discard_unread()
+        self._inside.restore()
         self._relay.restarted()
 
     def board_listens(self) -> None:

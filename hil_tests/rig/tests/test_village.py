@@ -129,6 +129,10 @@ def test_mpremote_works_on_a_running_board(village: Village, breaker: Any, tmp_p
     mpremote(village, "b1", "fs", "cp", str(source), ":copy.bin")
     mpremote(village, "b1", "fs", "cp", ":copy.bin", str(back))
     assert back.read_bytes() == source.read_bytes()
+    for _ in range(2):  # the second time it runs after a reset from the REPL
+        mpremote(village, "b1", "reset")
+        until(lambda: current(breaker) > 0)
+        assert mpremote(village, "b1", "exec", "print(6 * 7)").strip() == "42"
     mpremote(village, "b1", "reset")
     until(lambda: current(breaker) > 0)
 

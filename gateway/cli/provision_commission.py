@@ -1,0 +1,127 @@
+"""`gewu provision commission`: people first, then boards. It gathers what the work needs and shows its rows."""
+
+import contextlib
+import io
+import sys
+import tempfile
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from gateway.cli.output import JsonFlag, plain, print_json, say
+from gateway.cli.provision_options import AtOnceOption, MorePorts, PortsOption, each_once, needs
+from gateway.errors import ConfigurationError
+
+PEOPLE_FIRST = (
+    "People first: every board is off the mains (or behind a USB isolator), at the bench, on an isolated supply; "
+    "until it is commissioned it protects nothing. "
+    "安全第一：断开市电，在工作台用隔离电源供电；调试期间没有任何保护。"
+)
+
+SettingsOption = Annotated[
+    Path | None, typer.Option("--settings", help="TOML: what all boards have in common ([breaker], [sensor]).")
+]
+SignerOption = Annotated[
+    Path | None, typer.Option("--signer", help="RSA key in PEM, public or private: whose updates boards take.")
+]
+BundleOption = Annotated[
+    Path | None, typer.Option("--bundle", help="A maker's signed firmware in place of gewu's own; needs --signer.")
+]
+KeysOption = Annotated[
+    Path | None, typer.Option("--keys", help="Keys for the gateway; else device-keys.toml beside the plan.")
+]
+
+
+def commission(
+    plan: Annotated[Path, typer.Option(help="CSV or xlsx: see `gewu provision plan`.")],
+    port: PortsOption,
+    more: MorePorts = None,
+    device: Annotated[str | None, typer.Option("--id", help="The row of the one board at --port.")] = None,
+    replace: Annotated[bool, typer.Option("--replace", help="With --id: this board takes a dead one's place.")] = False,
+    settings: SettingsOption = None,
+    signer: SignerOption = None,
+    bundle: BundleOption = None,
+    keys: KeysOption = None,
+    journal: Annotated[Path | None, typer.Option(help="Record; else PLAN.journal.jsonl beside the plan.")] = None,
+    at_once: AtOnceOption = 8,
+    yes: Annotated[bool, typer.Option("--yes", help="The boards are off the mains: do not ask.")] = False,
+    as_json: JsonFlag = False,
+) -> None:
+    """Mains off! Firmware, settings, a key of its own and a self-test for each board; goes on where it stopped."""
+    needs("mpremote")
+    ports = each_once(port, more)
+    if device is not None and len(ports) != 1:
+        raise ConfigurationError("--id names the row of one board: give one --port with it.")
+    if replace and device is None:
+        raise ConfigurationError("--replace needs --id: the row whose board is dead.")
+    if bundle is not None and signer is None:
+        raise ConfigurationError("--bundle needs --signer: the key whose signature it must carry.")
+    say(PEOPLE_FIRST)
+    if sys.stdin.isatty() and not yes:
+        typer.confirm("All boards are off the mains / 所有电路板已断开市电?", abort=True, err=True)
+    rows = _work(plan, ports, device, replace, settings, signer, bundle, keys, journal, at_once)
+    _show(rows, as_json)
+
+
+def _work(
+    plan: Path, ports: list[str], device: str | None, replace: bool, settings: Path | None, signer: Path | None,
+    bundle: Path | None, keys: Path | None, journal: Path | None, at_once: int,
+) -> list[Any]:  # fmt: skip
+    from gateway.cli.provision_progress import Ports
+    from gateway.clock import SystemClock
+    from provisioning import commission as work
+    from provisioning.board_file import read_common
+    from provisioning.claims import Claims
+    from provisioning.device_keys import open_keys
+    from provisioning.journal import Journal
+    from provisioning.plan_file import read_plan
+    from provisioning.signer import signer_of
+
+    rows = read_plan(plan)
+    if device is not None:
+        rows.by_id(device)
+    common, modulus = read_common(settings), "" if signer is None else signer_of(signer)
+    firmware = _firmware(bundle, modulus)
+    with Journal(journal or plan.with_suffix(".journal.jsonl"), SystemClock()) as record, Ports(ports) as shown:
+        batch = work.Batch(
+            firmware=firmware,
+            common=common,
+            signer=modulus,
+            claims=Claims(rows, record.lines),
+            keys=open_keys(keys or plan.with_name("device-keys.toml")),
+            journal=record,
+            wanted=device,
+            replace=replace,
+        )
+        # mpremote prints what it does not understand; stdout is for one document.
+        with contextlib.redirect_stdout(io.StringIO()):
+            return list(work.commission(batch, ports, shown.said, at_once))
+
+
+def _firmware(bundle: Path | None, modulus: str) -> dict[str, bytes]:
+    """gewu's own build, or of it what no bundle holds, with the bundle's files."""
+    from provisioning import firmware_build
+    from provisioning.bundle_contents import open_bundle
+
+    with tempfile.TemporaryDirectory() as folder:
+        own = {path.name: path.read_bytes() for path in firmware_build.build(Path(folder))}
+    if bundle is None:
+        return own
+    try:
+        signed = open_bundle(bundle.read_bytes(), modulus)
+    except OSError as error:
+        raise ConfigurationError(f"The bundle {bundle} cannot be read: {error.strerror}.") from error
+    return {name: own[name] for name in ("main.py", "start.mpy")} | signed
+
+
+def _show(rows: list[Any], as_json: bool) -> None:
+    if as_json:
+        print_json([row.as_json() for row in rows])
+    else:
+        for row in rows:
+            plain.print(f"{row.port}: {row.id or '-'} {row.serial} {row.trouble or row.state}", markup=False)
+        if any(row.trouble is None for row in rows):
+            plain.print("Not calibrated: the meters use the design values of the wiring. 未经校准。")
+    if any(row.trouble for row in rows):
+        raise typer.Exit(1)
