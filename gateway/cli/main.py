@@ -84,7 +84,7 @@ app.add_typer(bench.app, name="bench")
 def main() -> None:
     """Entry point: errors become one sentence and an exit status, never a traceback."""
     try:
-        app()
+        app(prog_name="gewu")
     except GewuError as error:
         say(str(error))
         sys.exit(error.exit_status)
