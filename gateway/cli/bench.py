@@ -81,8 +81,13 @@ def faults(
     from hil_tests.bench import faults as measurement
 
     # Every fault is one that the gateway complains of.
-    logging.getLogger("gateway").setLevel(logging.CRITICAL + 1)
-    report = measurement.measure(seeds, first, silence or [30.0, 285.0], only or [], say)
+    log = logging.getLogger("gateway")
+    before = log.level
+    log.setLevel(logging.CRITICAL + 1)
+    try:
+        report = measurement.measure(seeds, first, silence or [30.0, 285.0], only or [], say)
+    finally:
+        log.setLevel(before)
     show(report, json_output)
     if any(row.limit is not None and row.value > row.limit for row in report.rows):
         raise typer.Exit(1)

