@@ -26,6 +26,7 @@ _QUEUE = const(4)
 _SLICE = const(480)
 _FLUSH_MS = const(500)
 _MAGIC = b"GWB1"
+_FILES = b'"files":['  # the last key of the manifest, which has no spaces
 # The start of an RSASSA-PKCS1-v1_5 message for SHA-256 (RFC 8017, 9.2, note 1).
 _PREFIX = b"\x30\x31\x30\x0d\x06\x09\x60\x86\x48\x01\x65\x03\x04\x02\x01\x05\x00\x04\x20"
 
@@ -232,15 +233,19 @@ class Update:
         length, signed = struct.unpack(">HH", head[4:])
         if 8 + length + signed > self._size:
             raise Unfit(DAMAGED)
-        manifest = self._read(8, length)
-        yield
-        yield from self._verify(sha256(manifest).digest(), self._read(8 + length, signed))
+        found = sha256()
+        for offset in range(0, length, _SLICE):
+            found.update(self._read(8 + offset, min(_SLICE, length - offset)))
+            yield
+        yield from self._verify(found.digest(), self._read(8 + length, signed))
         try:
-            manifest = json.loads(manifest)
-            version, files = manifest["version"], manifest["files"]
-            if self._too_old(version):
+            head = self._read(8, min(_SLICE, length))
+            files = head.find(_FILES)
+            if files < 0:
+                raise Unfit(DAMAGED)
+            if self._too_old(json.loads(head[:files] + _FILES + b"]}")["version"]):
                 raise Unfit(OLDER)
-            yield from self._write(files, 8 + length + signed)
+            yield from self._write(8 + files + len(_FILES), 8 + length, 8 + length + signed)
         except (ValueError, KeyError, TypeError):
             raise Unfit(DAMAGED)  # noqa: B904  MicroPython chains nothing
         self._file.close()
@@ -275,16 +280,32 @@ class Update:
         floor = numbers(record.get("floor") or "0.0.0")
         return numbers(version) < max(floor, numbers(self._version.decode()))
 
-    def _write(self, files, at: int):
-        names = [name for name, _size, _digest in files]
-        if at + sum([size for _name, size, _digest in files]) != self._size or not all(map(_harmless, names)):
+    def _rows(self, begin: int, end: int):
+        """Name, size and hash of each file. In pieces: a heap in use has no stretch as long as the whole list."""
+        rest = b""
+        for offset in range(begin, end, _SLICE):
+            rest += self._read(offset, min(_SLICE, end - offset))
+            while (close := rest.find(b"]")) > 0:
+                yield json.loads(rest[rest.find(b"[") : close + 1])
+                rest = rest[close + 1 :]
+        if rest != b"]}":
+            raise Unfit(DAMAGED)
+
+    def _write(self, begin: int, end: int, at: int):
+        whole = at
+        for name, size, _digest in self._rows(begin, end):
+            if not _harmless(name):
+                raise Unfit(DAMAGED)
+            whole += size
+            yield
+        if whole != self._size:
             raise Unfit(DAMAGED)
         if self.folder not in os.listdir():
             os.mkdir(self.folder)
         for old in os.listdir(self.folder):
             os.remove(self.folder + "/" + old)
             yield
-        for name, size, digest in files:
+        for name, size, digest in self._rows(begin, end):
             found = sha256()
             with open(self.folder + "/" + name, "wb") as file:
                 for offset in range(0, size, _SLICE):

@@ -63,7 +63,8 @@ def version(source: str) -> str:
 def bundle(files: dict[str, bytes], release: str, key: rsa.RSAPrivateKey) -> bytes:
     """The update: magic, sizes of manifest and signature, both of them, then the files one after the other.
 
-    `files` by name; what is no .mpy (main.py) and what stays (start) is left out. `release` is x.y.z.
+    The manifest is JSON without spaces and its key "files" is the last: a board reads it in pieces. `files` by name;
+    what is no .mpy (main.py) and what stays (start) is left out. `release` is x.y.z.
     ConfigurationError: more than a board takes (114480 bytes).
     """
     chosen = {name: files[name] for name in sorted(files) if name.endswith(".mpy") and name not in _STAYS}

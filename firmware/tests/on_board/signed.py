@@ -43,7 +43,8 @@ def sign(message):
 def bundle(files, version="0.2.0", signature=None):
     """As provisioning/firmware_bundle.py makes it; `files` is a list of (name, bytes)."""
     rows = [[name, len(data), hexlify(sha256(data).digest()).decode()] for name, data in files]
-    manifest = json.dumps({"v": 1, "version": version, "files": rows}).encode()
+    listed = json.dumps(rows, separators=(",", ":"))
+    manifest = ('{"v":1,"version":' + json.dumps(version) + ',"files":' + listed + "}").encode()
     signature = signature or sign(manifest)
     head = b"GWB1" + struct.pack(">HH", len(manifest), len(signature))
     return head + manifest + signature + b"".join([data for _name, data in files])
