@@ -121,7 +121,7 @@ class Outbox(Upkeep):
             if not fresh and note is None:
                 return
             try:
-                self._critical(lambda _: None)  # what waits is part of every transaction
+                self._critical()  # what waits is part of every transaction
             except StoreError:
                 for event, key in fresh:
                     self._waiting.give_back(event, key)
@@ -144,8 +144,7 @@ class Outbox(Upkeep):
         """Commit what waits. Raises StoreError, keeping everything for the next try."""
         with self._lock:
             if self._waiting or any(lane.marks for lane in self._lanes.values()):
-                with self._transaction():
-                    pass  # what waits is part of every transaction
+                self._write()  # what waits is part of every transaction
 
     def flush(self) -> None:
         """Commit what waits, and one step of tending. Raises StoreError, keeping everything for the next try."""
@@ -198,8 +197,7 @@ class Outbox(Upkeep):
     def _commit_early(self) -> None:
         """A burst must not push its own head out of the bounded memory."""
         try:
-            with self._transaction():
-                pass
+            self._write()
         except StoreError as error:
             self._complain(str(error))  # kept; the committing thread goes on trying
 
