@@ -18,11 +18,13 @@ import msgspec
 from gateway import __version__, audited, camera_extra, health, lent, systemd
 from gateway.bus.board import BoardListener
 from gateway.bus.poller import BusPoller
+from gateway.bus.timekeeping import clock_of
 from gateway.clock import Clock
 from gateway.config import Config, notices
 from gateway.config.routes import routes
 from gateway.control import ControlServer
 from gateway.errors import ConfigurationError, GewuError, StoreError
+from gateway.learned_clock import LearnedClock
 from gateway.outbox import Outbox
 from gateway.presence import Presence
 from gateway.store_events import StoreEvents
@@ -54,11 +56,12 @@ class Agent:
 
     def __init__(self, config: Config, clock: Clock) -> None:
         self._config = config
-        self._clock = clock
+        self._clock = clock = LearnedClock(clock, devices=_clocks(config))
         self._started = clock.monotonic()
         data_dir = config.gateway.data_dir
         self._lock = _lock_folder(data_dir)
         self.outbox = Outbox(data_dir, clock, routes(config), config.store)
+        clock.believe_from(self.outbox.latest_known())
         self._counted: dict[str, Any] = msgspec.to_builtins(self.outbox.stats())
         self._audited = audited.head(self.outbox)
         self._store_events = StoreEvents(self.outbox, clock)
@@ -72,8 +75,11 @@ class Agent:
         self.sinks = self._make_sinks()
         for uplink in self.uplinks:
             uplink.hand("inbox", self.inbox.letterbox(uplink.name))
+            uplink.hear_time(clock.uplink_says)
         self.buses: list[BusPoller | BoardListener] = [
-            BoardListener(bus, clock, self.outbox) if bus.protocol == "jsonl" else BusPoller(bus, clock, self.outbox)
+            BoardListener(bus, clock, self.outbox)
+            if bus.protocol == "jsonl"
+            else BusPoller(bus, clock, self.outbox, heard_time=clock.device_says)
             for bus in config.bus
         ]
         self.cameras = self._make_cameras()
@@ -220,6 +226,7 @@ class Agent:
                 "pid": os.getpid(),
                 "uptime_s": round(self._clock.monotonic() - self._started, 1),
                 "rss_mb": health.rss_mb(),
+                "clock_source": self._clock.source(),
                 "notices": notices(self._config),
             },
             "buses": [msgspec.to_builtins(bus.status()) for bus in self.buses],
@@ -265,6 +272,7 @@ class Agent:
         """The health message of contract section 4, once a minute."""
         links = [uplink.status() for uplink in self.uplinks]
         return health.measure(self._config.gateway.data_dir, self._clock) | {
+            "clock_source": self._clock.source(),
             "queue": self._counts(),
             "store": {"trouble": self.outbox.trouble, "repaired": self.outbox.repaired, **self.outbox.counts},
             "links": [
@@ -284,6 +292,11 @@ class Agent:
         except StoreError as error:
             _log.debug("the counts are those of before: %s", error)
         return self._counted
+
+
+def _clocks(config: Config) -> int:
+    """How many configured devices have a clock that the gateway sets, and could ask."""
+    return sum(clock_of(device.definition) is not None for bus in config.bus for device in bus.device)
 
 
 def _lock_folder(data_dir: Path) -> IO[str]:

@@ -91,6 +91,10 @@ def _commands(snapshot: Snapshot) -> Iterator[Sample]:
         yield (result,), count
 
 
+def _clock(worth: str) -> Callable[[Snapshot], float | None]:
+    return lambda s: float(s["health"]["clock"] == worth)
+
+
 def _health(*path: str) -> Callable[[Snapshot], float | None]:
     def value(snapshot: Snapshot) -> float | None:
         found: Any = snapshot["health"]
@@ -178,9 +182,9 @@ TOLD: tuple[Told, ...] = (
     _one("gewu_memory_available_megabytes", "gauge", "memory left on the machine", _health("memory", "available_mb")),
     _one("gewu_temperature_celsius", "gauge", "the hottest sensor of the processor", _health("temperature")),
     _one("gewu_under_voltage", "gauge", "1 when the supply has sagged since power came", _health("under_voltage")),
-    _one(
-        "gewu_clock_trusted", "gauge", "1 while the clock is set", lambda s: float(s["health"]["clock"] == "trusted")
-    ),
+    _one("gewu_clock_trusted", "gauge", "1 while the clock is set", _clock("trusted")),
+    _one("gewu_clock_learned", "gauge", "1 while the time is that of the devices or of the level above",
+         _clock("corrected")),
 )  # fmt: skip
 
 

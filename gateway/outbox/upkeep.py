@@ -6,13 +6,14 @@ Each step is short, and what takes long is done without the lock.
 from collections.abc import Callable
 
 from gateway import points
-from gateway.outbox import blocks, compaction, quota
+from gateway.outbox import blocks, compaction, quota, times
 from gateway.outbox.forgetting import forget_records
 from gateway.outbox.sending import Sending
 from gateway.outbox.standing import Pruned
 
 _PRUNE_EVERY_S = 30.0  # each is a commit
 _RESERVE_EVERY_S = 30.0
+_DATED_EVERY_S = 600.0  # it goes with a commit that is made anyway
 
 # Frees about so many bytes, of what is worth less than readings, and returns how many it was.
 Shed = Callable[[int], int]
@@ -22,9 +23,17 @@ class Upkeep(Sending):
     """One thread does all of this, now and then."""
 
     _prune_at = 0.0
-    _reserve_at = 0.0
+    _reserve_at = _dated_at = 0.0
     _look_from = 0  # where the search for groups to pack goes on
     _making_room = False
+
+    def latest_known(self) -> int:
+        """Unix milliseconds that are over for sure: of the newest record of a known time, 0 without any.
+
+        Raises StoreError.
+        """
+        with self._lock, self._reading() as connection:
+            return times.latest_known(connection)
 
     def shed_first(self, shed: Shed) -> None:
         """Ask `shed` for room before any reading goes: pictures go before readings."""
@@ -56,15 +65,20 @@ class Upkeep(Sending):
         if now >= self._reserve_at:
             self._reserve_at = now + _RESERVE_EVERY_S
             self._reserve.make()
-        if self._times.pending and self._clock.state() == "trusted":
+        state = self._clock.state()
+        if self._times.pending and state != "untrusted":
             self._correct_times()
+        if state == "trusted" and now >= self._dated_at:
+            self._dated_at = now + _DATED_EVERY_S
+            with self._lock:
+                self._waiting.add_note(times.latest_note(self._clock.wall_ms()))
         with self._lock:
             if now >= self._prune_at and not self._prune(now, self._keep.replay_window):
                 self._prune_at = now + _PRUNE_EVERY_S
         return self._pack() or self._make_room()
 
     def _correct_times(self) -> None:
-        """The clock is set: records of this boot before get their true times, and who has them is told."""
+        """The time is known: records of this boot before get their true times, and who has them is told."""
         with self._lock:
             mono = self._clock.mono_ms()
             zero = self._clock.wall_ms() - mono

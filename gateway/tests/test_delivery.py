@@ -214,3 +214,31 @@ def test_goodbye_is_a_retained_offline(plain: DeliveryBench) -> None:
     assert plain.delivery.confirmed(token)
     plain.delivery.close()
     assert plain.broker.link.closed
+
+
+def acknowledged_at(bench: DeliveryBench, seq: int, at: str) -> None:
+    bench.broker.link.say("gewu/s/g/acks", json.dumps({"epoch": bench.outbox.epoch, "seq": seq, "at": at}).encode())
+    bench.step(2)
+
+
+@pytest.mark.parametrize("trusted", [True, False])
+def test_the_time_of_an_answer_is_told_where_it_may_be_believed(tmp_path: Path, trusted: bool) -> None:
+    """With when that message first left: an answer that a broker kept for us, to something long sent, is of any age.
+    Without TLS only where the configuration says so."""
+    bench = DeliveryBench(tmp_path, acks=True, trust_time=trusted)
+    told: list[tuple[int, int, int]] = []
+    bench.delivery.hear_time(lambda at, left, now: told.append((at, left, now)))
+    bench.fill(2)
+    bench.step(3)
+    bench.clock.now += 1.5
+    acknowledged_at(bench, 1, "2026-11-18T11:06:40.000Z")
+    assert told == ([(1_795_000_000_000, 100_000, 101_500)] if trusted else [])
+    bench.clock.now += 40
+    bench.broker.link.lose("gone")
+    bench.step()
+    bench.clock.now += 10
+    bench.step(3)
+    acknowledged_at(bench, 2, "2026-11-18T11:06:41.000Z")
+    acknowledged_at(bench, 2, "yesterday")
+    assert [left for _, left, _ in told] == ([100_000, 100_000] if trusted else [])
+    assert bench.delivery.status().refused == 1
