@@ -82,9 +82,13 @@ class Upkeep(Sending):
         with self._lock:
             mono = self._clock.mono_ms()
             zero = self._clock.wall_ms() - mono
+            lanes = list(self._lanes.values())
             with self._transaction() as connection:
-                self._times.resolve(connection, self._boot, zero, mono, [lane.id for lane in self._lanes.values()])
+                self._times.resolve(connection, self._boot, zero, mono, [lane.id for lane in lanes])
+                again = {lane: lane.once_more(connection, self._boot) for lane in lanes if lane.repeats}
             self._times.resolved()
+            for lane, (event, runs) in again.items():
+                lane.again_from(event, runs)
         self._wake()
 
     def _pack(self) -> bool:
