@@ -115,7 +115,9 @@ class Agent:
             return []
         from gateway.camera.watch import CameraWatch
 
-        return [CameraWatch(self._config, self._clock, self.outbox)]
+        watch = CameraWatch(self._config, self._clock, self.outbox)
+        self.outbox.shed_first(watch.give_way)
+        return [watch]
 
     def _make_schedule(self) -> "Schedule | None":
         if self._config.backup is None:

@@ -129,6 +129,7 @@ TOLD: tuple[Told, ...] = (
     _one("gewu_store_blocks_packed", "counter", "blocks of readings packed", _kept("blocks_packed")),
     _one("gewu_store_readings_thinned", "counter", "readings thinned for want of room", _kept("readings_thinned")),
     _one("gewu_store_readings_dropped", "counter", "readings dropped for want of room", _kept("readings_dropped")),
+    _one("gewu_store_bytes_shed", "counter", "bytes of stills deleted early on a full disk", _kept("bytes_shed")),
     _one("gewu_store_reserve_released", "counter", "times that a full disk took it", _kept("reserve_released")),
     *_each(
         "uplinks",

@@ -6,13 +6,14 @@ Each step is short, and what takes long is done without the lock.
 from collections.abc import Callable
 
 from gateway import points
-from gateway.outbox import blocks, compaction, quota, times
+from gateway.outbox import blocks, compaction, database, quota, times
 from gateway.outbox.forgetting import forget_records
 from gateway.outbox.sending import Sending
 from gateway.outbox.standing import Pruned
 
 _PRUNE_EVERY_S = 30.0  # each is a commit
 _RESERVE_EVERY_S = 30.0
+_SHED_BYTES = 16 * 2**20  # enough for the reserve to be made again, and for what waits
 _DATED_EVERY_S = 600.0  # it goes with a commit that is made anyway
 
 # Frees about so many bytes, of what is worth less than readings, and returns how many it was.
@@ -36,8 +37,14 @@ class Upkeep(Sending):
             return times.latest_known(connection)
 
     def shed_first(self, shed: Shed) -> None:
-        """Ask `shed` for room before any reading goes: pictures go before readings."""
+        """Ask `shed` for room on the disk when it is full, before any reading goes: pictures go before readings."""
         self._sheds.append(shed)
+
+    def _give_way(self) -> None:
+        """After a failure: when the disk was full, what is worth less than readings makes room for the next try."""
+        if self._failed_by is not None and database.is_full(self._failed_by):
+            for shed in self._sheds:
+                self.counts["bytes_shed"] += shed(_SHED_BYTES)
 
     def _prune(self, now: float, window: float) -> bool:
         """One step of forgetting; True when there may be more to forget."""
@@ -124,7 +131,7 @@ class Upkeep(Sending):
             self._making_room = over > 0
             if over <= 0:
                 return False
-            if any(shed(over) > 0 for shed in self._sheds) or self._prune(self._clock.monotonic(), 0.0):
+            if self._prune(self._clock.monotonic(), 0.0):
                 return True
         return self._thin() or self._drop()
 

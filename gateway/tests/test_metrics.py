@@ -25,6 +25,7 @@ PAGE = Path(__file__).resolve().parents[2] / "docs" / "metrics.md"
 OTHERWISE = {"gewu_store_oldest": "gewu_store_oldest_seconds"}
 COUNTS = (
     "commits", "commit_failures", "blocks_packed", "readings_thinned", "readings_dropped", "reserve_released",
+    "bytes_shed",
 )  # fmt: skip
 STATUS: dict[str, Any] = {
     "gateway": {"uptime_s": 5.0},
