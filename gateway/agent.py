@@ -276,6 +276,7 @@ class Agent:
         return health.measure(self._config.gateway.data_dir, self._clock) | {
             "clock_source": self._clock.source(),
             "queue": self._counts(),
+            "inbox": self._came_down(),
             "store": {"trouble": self.outbox.trouble, "repaired": self.outbox.repaired, **self.outbox.counts},
             "links": [
                 {"name": link.name, "connected": link.connected, "trouble": link.trouble, "fallback": link.fallback}
@@ -285,6 +286,14 @@ class Agent:
             "buses": [{"name": bus.name, "trouble": bus.status().trouble} for bus in self.buses],
             "audit": self._audited,
         }
+
+    def _came_down(self) -> dict[str, Any] | None:
+        """What waits in the inbox; None while the store cannot be read."""
+        try:
+            return self.inbox.status()
+        except StoreError as error:
+            _log.debug("the inbox cannot be looked at: %s", error)
+            return None
 
     def _counts(self) -> dict[str, Any]:
         """The outbox's counts; those of before while its disk refuses: its trouble stands beside, and must be told."""
