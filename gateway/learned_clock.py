@@ -44,7 +44,7 @@ class LearnedClock:
     believed, nor what is ten years later. `devices`: how many devices with a clock are configured."""
 
     def __init__(self, clock: Clock, floor: int = 0, devices: int = 0, grace: float = GRACE_S) -> None:
-        self._clock = clock
+        self.machine = clock
         self._floor = max(floor, RELEASED_MS)
         self._needed = min(devices, 2)
         self._from = clock.monotonic() + grace
@@ -85,14 +85,14 @@ class LearnedClock:
     # --- what the gateway asks --------------------------------------------------------------------------
 
     def wall_ms(self) -> int:
-        if self._best is None or self._clock.state() == "trusted":
-            return self._clock.wall_ms()
+        if self._best is None or self.machine.state() == "trusted":
+            return self.machine.wall_ms()
         with self._lock:
             best = self._in_force()
-        return self._clock.wall_ms() if best is None else best.zero + self._clock.mono_ms()
+        return self.machine.wall_ms() if best is None else best.zero + self.machine.mono_ms()
 
     def state(self) -> ClockState:
-        own = self._clock.state()
+        own = self.machine.state()
         if own == "trusted" or self._best is None:
             return own
         with self._lock:
@@ -100,28 +100,28 @@ class LearnedClock:
 
     def source(self) -> Source | None:
         """Whose time it is; None while nobody knows it."""
-        if self._clock.state() == "trusted":
+        if self.machine.state() == "trusted":
             return "machine"
         with self._lock:
             best = self._in_force()
         return None if best is None else best.source
 
     def mono_ms(self) -> int:
-        return self._clock.mono_ms()
+        return self.machine.mono_ms()
 
     def monotonic(self) -> float:
-        return self._clock.monotonic()
+        return self.machine.monotonic()
 
     def wait(self, event: threading.Event, seconds: float) -> bool:
-        return self._clock.wait(event, seconds)
+        return self.machine.wait(event, seconds)
 
     def sleep(self, seconds: float) -> None:
-        self._clock.sleep(seconds)
+        self.machine.sleep(seconds)
 
     # --- inside -----------------------------------------------------------------------------------------
 
     def _in_force(self) -> Estimate | None:
-        return self._best if self._clock.monotonic() >= self._from else None
+        return self._best if self.machine.monotonic() >= self._from else None
 
     def _agreed(self, mono: int) -> Estimate | None:
         """What the devices' clocks show, when most of those that run agree, and not just one of several."""
@@ -152,6 +152,11 @@ class LearnedClock:
         self._best = told
         if best is None or best.source != told.source:
             _log.warning("the time is learned from the %s, right to %.1f s", _WHO[told.source], told.slack / 1000)
+
+
+def of_machine(clock: Clock) -> Clock:
+    """The machine's own clock, which TLS goes by whatever was learned."""
+    return clock.machine if isinstance(clock, LearnedClock) else clock
 
 
 _WHO: dict[Source, str] = {"devices": "devices' clocks", "uplink": "level above"}

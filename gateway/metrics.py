@@ -140,7 +140,7 @@ TOLD: tuple[Told, ...] = (
     _one("gewu_store_readings_dropped", "counter", "readings dropped for want of room", _kept("readings_dropped")),
     _one("gewu_store_bytes_shed", "counter", "bytes of stills deleted early on a full disk", _kept("bytes_shed")),
     _one("gewu_store_reserve_released", "counter", "times that a full disk took it", _kept("reserve_released")),
-    _one("gewu_inbox_bytes", "gauge", "bytes of the messages from above that nobody has consumed", _health("inbox", "bytes")),
+    _one("gewu_inbox_bytes", "gauge", "bytes of messages from above that wait", _health("inbox", "bytes")),
     _one("gewu_inbox_oldest_seconds", "gauge", "since the oldest of them came; 0 when none waits", _inbox_age),
     _one("gewu_inbox_expired", "counter", "messages from above that went for their age", _health("inbox", "expired")),
     *_each(

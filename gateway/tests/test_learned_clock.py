@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.learned_clock import GRACE_S, LearnedClock
+from gateway.learned_clock import GRACE_S, LearnedClock, of_machine
 from gateway.outbox import Outbox
 from gateway.records import ClockState, Correction, Reading
 from gateway.tests.fake_clock import FakeClock
@@ -89,6 +89,7 @@ def test_a_time_server_gets_its_time_first() -> None:
     assert (clock.state(), clock.wall_ms()) == ("untrusted", machine.wall_ms())
     machine.now += GRACE_S
     assert clock.state() == "corrected"
+    assert of_machine(clock) is of_machine(machine) is machine
     machine.set(true(machine))
     assert (clock.state(), clock.source(), clock.wall_ms()) == ("trusted", "machine", true(machine))
 

@@ -102,7 +102,7 @@ class Inbox:
                 self._held.pop(letter.key, None)
 
     def status(self) -> dict[str, Any]:
-        """How many wait, their bytes, when the oldest came (RFC 3339), how many went for their age. Raises StoreError."""
+        """How many wait, their bytes, since when (RFC 3339), and how many went for their age. Raises StoreError."""
         with self._lock:
             held = list(self._expire().values())
         oldest = rfc3339(held[0].at) if held else None

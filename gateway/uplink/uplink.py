@@ -10,6 +10,7 @@ from gateway import __version__
 from gateway.clock import Clock
 from gateway.config.model import Gateway
 from gateway.config.model import Uplink as Configured
+from gateway.learned_clock import of_machine
 from gateway.uplink import native
 from gateway.uplink.configured import settings_of
 from gateway.uplink.delivery import Delivery
@@ -76,7 +77,7 @@ class Uplink:
         self._delivery = Delivery(
             settings,
             store,
-            broker or broker_of(settings, clock),
+            broker or broker_of(settings, of_machine(clock)),
             clock,
             format_of(settings, clock, __version__, present or NoDevices(store)),
             health=health,
