@@ -9,7 +9,7 @@ import logging
 import os
 import threading
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -133,8 +133,11 @@ class Agent:
 
         return desk_of(self._config, self.buses, self.uplinks, self.outbox, self._clock)
 
-    def run(self, stop: threading.Event) -> None:
-        """Serve until `stop` is set, then end in order: buses, outbox, uplinks."""
+    def run(self, stop: threading.Event, anew: Callable[[], bool] = lambda: False) -> None:
+        """Serve until `stop` is set, or `anew` (asked every second) wants another gateway in this one's place.
+
+        Then end in order: buses, outbox, uplinks.
+        """
         for sentence in notices(self._config):
             _log.warning("%s", sentence)
         if self.outbox.repaired:
@@ -159,13 +162,15 @@ class Agent:
         systemd.notify("READY=1", f"STATUS=gateway {self._config.gateway.id} serves {len(self.buses)} buses")
         _log.info("gateway %s runs, version %s", self._config.gateway.id, __version__)
         try:
-            self._watch(stop)
+            self._watch(stop, anew)
         finally:
             self._end()
 
-    def _watch(self, stop: threading.Event) -> None:
+    def _watch(self, stop: threading.Event, anew: Callable[[], bool]) -> None:
         interval = min(systemd.watchdog_seconds() or _PULSE_S, _PULSE_S)
         while not self._clock.wait(stop, interval):
+            if anew():
+                return  # no STOPPING=1: for whoever manages it, the service goes on
             dead = [name for name, part in self._parts().items() if not part.alive()]
             if dead:
                 # Not feeding the watchdog is what makes systemd restart us; without systemd, end and say so.
@@ -173,6 +178,7 @@ class Agent:
                 raise SystemExit(1)
             systemd.notify("WATCHDOG=1")
             self._store_events.look()
+        systemd.notify("STOPPING=1")
 
     def _parts(self) -> "dict[str, Part]":
         parts: dict[str, Part] = {"outbox": self.outbox}
@@ -185,7 +191,6 @@ class Agent:
         return parts
 
     def _end(self) -> None:
-        systemd.notify("STOPPING=1")
         for early in (self.backup, self.desk):
             if early is not None:
                 early.request_stop()
