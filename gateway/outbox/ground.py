@@ -52,7 +52,10 @@ class Ground:
         self._boot = 0
         self._marked_at = self._committed_at = clock.monotonic()
         self.counts = dict.fromkeys(
-            ("commits", "commit_failures", "reserve_released", "blocks_packed", "readings_thinned", "readings_dropped"),
+            (
+                *("commits", "commit_failures", "reserve_released", "bytes_shed"),
+                *("blocks_packed", "readings_thinned", "readings_dropped"),
+            ),
             0,
         )
         self.epoch = ""

@@ -213,6 +213,7 @@ class Outbox(Upkeep):
             self._tend()
         except StoreError as error:
             self._complain(str(error))
+            self._give_way()
             self._clock.wait(self._stop, COMMIT_AT_S)
 
     def pause(self) -> float:

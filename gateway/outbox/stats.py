@@ -6,17 +6,20 @@ from pathlib import Path
 import msgspec
 
 from gateway.intervals import Intervals
-from gateway.outbox import readings
+from gateway.outbox import facts, readings
 from gateway.outbox.database import FILE_NAME
 from gateway.outbox.forgetting import next_number, oldest_number
 from gateway.outbox.lane import Lane
 from gateway.outbox.streams import NAMES, NUMBERED, READINGS
 
+_INBOX = "inbox."  # the keys of its notes
+
 
 class Stats(msgspec.Struct, frozen=True):
     """Counts of records (readings, events, cases). `delivered`: by every uplink. Contract section 1, `outbox stats`.
 
-    `oldest` is the time of the oldest queued record in Unix milliseconds; `bytes` is what the files take on disk.
+    `oldest` is the time of the oldest queued record in Unix milliseconds; `bytes` is what the files take on disk;
+    `inbox` counts the messages from above that wait for whoever consumes them.
     """
 
     accepted: int
@@ -25,6 +28,7 @@ class Stats(msgspec.Struct, frozen=True):
     dropped: int
     oldest: int | None
     bytes: int
+    inbox: int
 
 
 def measure(connection: sqlite3.Connection, lanes: list[Lane], folder: Path) -> Stats:
@@ -49,6 +53,7 @@ def measure(connection: sqlite3.Connection, lanes: list[Lane], folder: Path) -> 
         dropped=dropped,
         oldest=min(oldest, default=None),
         bytes=_size(folder),
+        inbox=facts.count_notes(connection, _INBOX),
     )
 
 

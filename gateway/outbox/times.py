@@ -14,9 +14,10 @@ import msgspec
 from gateway.columns import Packed
 from gateway.outbox import facts
 from gateway.outbox.composing import Content
-from gateway.records import Correction, Event, Reading
+from gateway.records import Correction, Event, Note, Reading
 
 _UNKNOWN = 0  # in `boot.zero`: this boot has records without a true time
+_LATEST = "clock.latest"  # the note with the last time that the machine's own clock was trusted
 _STEP_MS = 250  # less is the clocks' own wander, and the moment between reading the one and the other
 
 
@@ -120,6 +121,21 @@ def corrected_event(connection: sqlite3.Connection, boot: str, event: Event, zer
     late = zero - before[-1].ahead
     cleared = None if event.cleared is None else event.cleared + late
     return msgspec.structs.replace(event, raised=event.raised + late, cleared=cleared, clock="corrected")
+
+
+def latest_note(wall: int) -> Note:
+    """Notes that it is `wall` (Unix milliseconds) for sure."""
+    return Note(key=_LATEST, text=str(wall))
+
+
+def latest_known(connection: sqlite3.Connection) -> int:
+    """Unix milliseconds that are over for sure: as noted, or of the newest records of boots whose clock was right."""
+    noted = facts.note(connection, _LATEST)
+    (known,) = connection.execute(
+        'SELECT max((SELECT coalesce(max("end"), 0) FROM block JOIN boot ON boot.id = boot WHERE zero IS NULL),'
+        " (SELECT coalesce(max(at), 0) FROM record JOIN boot ON boot.id = boot WHERE zero IS NULL))"
+    ).fetchone()
+    return max(int(known), 0 if noted is None or not noted.isdigit() else int(noted))
 
 
 def listed(connection: sqlite3.Connection, uplink: int, first: int, limit: int) -> list[tuple[int, Correction]]:

@@ -15,7 +15,7 @@ from gateway.errors import TryAgain
 from gateway.records import Message
 from gateway.sinks.lines import Form, Place, header, lines, place_of, stream_of
 
-_NAME = re.compile(r"(readings|events|gaps)-(\d{4}-\d\d-\d\d)-[0-9a-f]{8}\.(csv|jsonl)")
+_NAME = re.compile(r"(readings|events|gaps|corrections)-(\d{4}-\d\d-\d\d)-[0-9a-f]{8}\.(csv|jsonl)")
 _TAIL = 1 << 20
 _MODE = 0o640
 _REMEMBERED = 8

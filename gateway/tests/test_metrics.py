@@ -25,10 +25,11 @@ PAGE = Path(__file__).resolve().parents[2] / "docs" / "metrics.md"
 OTHERWISE = {"gewu_store_oldest": "gewu_store_oldest_seconds"}
 COUNTS = (
     "commits", "commit_failures", "blocks_packed", "readings_thinned", "readings_dropped", "reserve_released",
+    "bytes_shed",
 )  # fmt: skip
 STATUS: dict[str, Any] = {
     "gateway": {"uptime_s": 5.0},
-    "store": {"accepted": 9, "delivered": 4, "queued": 5, "dropped": 0, "oldest": 1_000, "bytes": 4096},
+    "store": {"accepted": 9, "delivered": 4, "queued": 5, "dropped": 0, "oldest": 1_000, "bytes": 4096, "inbox": 2},
     "uplinks": [
         {"name": "county", "connected": True, "fallback": False, "month_bytes": 0, "in_flight": 1, "unconfirmed": 2,
          "sent": 7, "confirmed": 6, "sent_again": 1, "reconnects": 0, "refused": 0}
@@ -42,6 +43,7 @@ STATUS: dict[str, Any] = {
 HEALTH: dict[str, Any] = {
     "disk": {"free": 1, "total": 2}, "flash_written": 3, "temperature": None, "under_voltage": None, "clock": "trusted",
     "memory": {"rss_mb": 50.0, "available_mb": None}, "certificate_days": {"county": {"ca": -1.5}},
+    "inbox": {"waiting": 2, "bytes": 9, "oldest": "1970-01-01T00:00:01.000Z", "expired": 0},
     "store": {"trouble": None} | dict.fromkeys(COUNTS, 7),
 }  # fmt: skip
 

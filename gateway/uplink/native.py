@@ -123,10 +123,11 @@ class Status(msgspec.Struct, frozen=True):
 
 
 class Ack(msgspec.Struct, frozen=True):
-    """`.../acks`, inbound: everything up to `seq` is safe with the receiver."""
+    """`.../acks`, inbound: everything up to `seq` is safe with the receiver, whose clock then showed `at`."""
 
     epoch: str
     seq: Annotated[int, msgspec.Meta(ge=0, le=2**53)]
+    at: Time | msgspec.UnsetType = msgspec.UNSET
 
 
 class Replay(msgspec.Struct, frozen=True, rename={"first": "from", "last": "to"}):
@@ -245,9 +246,9 @@ def encode_health(at: int, health: dict[str, Any]) -> bytes:
     return _encode({"at": rfc3339(at), **health})
 
 
-def encode_ack(epoch: str, seq: int) -> bytes:
-    """What a receiver publishes on `.../acks`."""
-    return _encode(Ack(epoch, seq))
+def encode_ack(epoch: str, seq: int, at: int | None = None) -> bytes:
+    """What a receiver publishes on `.../acks`; `at` in Unix milliseconds, None when it does not know the time."""
+    return _encode(Ack(epoch, seq, msgspec.UNSET if at is None else rfc3339(at)))
 
 
 def encode_replay(epoch: str, first: int, last: int) -> bytes:

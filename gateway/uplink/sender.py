@@ -144,6 +144,7 @@ class Sender:
         self._compose(window, bulk_too and self._may(now))
         while self._ready and self._fits(self._ready[0], window, bulk_too, now):
             message = self._ready.popleft()
+            self._flight.leaves(message.seq, now)
             self._publish(link, message, again=_made_at(message) < self._connected_at)
 
     def _compose(self, window: int, bulk_too: bool) -> None:

@@ -86,7 +86,8 @@ class ThingsBoardFormat:
         if isinstance(head, Gap):
             return [self._own({"ts": head.end, "values": {"gap": _gap(head)}})]
         if isinstance(head, Correction):
-            return []  # what was sent under an untrusted time stays there: this API has no word for a change of it
+            # What was sent under an untrusted time stays there; that it comes again is the outbox's doing (`repeats`).
+            return [self._own({"ts": self._clock.wall_ms(), "values": {"correction": _correction(head)}})]
         readings = [record for record in message.records if isinstance(record, Reading)]
         devices = list(dict.fromkeys(reading.device for reading in readings))
         new = [one for device in devices if device not in self._connected for one in self._connect(device)]
@@ -176,6 +177,11 @@ def _told(event: Event) -> dict[str, Any]:
 def _gap(gap: Gap) -> dict[str, Any]:
     times = {"from": rfc3339(gap.start), "to": rfc3339(gap.end)}
     return {"stream": gap.stream, "first": gap.first, "last": gap.last, **times, "reason": gap.reason}
+
+
+def _correction(told: Correction) -> dict[str, Any]:
+    times = {"from": rfc3339(told.start), "to": rfc3339(told.end)}
+    return {"boot": told.boot, "offset_ms": told.offset_ms, **times}
 
 
 def _flat(state: Mapping[str, Any], head: str = "") -> Iterable[tuple[str, Any]]:
