@@ -104,9 +104,7 @@ def test_both_runtimes_give_the_same_labels(tmp_path: Path) -> None:
         theirs = classified(files, hides)
     ours = classified(files)
     assert (ours["runtime"], theirs["runtime"]) == ("ai-edge-litert", "tflite-runtime")
-    limits = json.loads((Path(__file__).parents[3] / "models" / "hazard.json").read_text(encoding="utf-8"))[
-        "thresholds"
-    ]
+    limits = json.loads((shipped.models() / "hazard.json").read_text(encoding="utf-8"))["thresholds"]
     alike = 0
     for (label, scores), (other, others) in zip(ours["rows"], theirs["rows"], strict=True):
         assert max(abs(scores[name] - others[name]) for name in scores) < ROUNDING
