@@ -44,17 +44,22 @@ def _row(number: int, stop: Stop) -> str:
         picture = f'<img alt="{escape(stop.camera)}" src="data:image/jpeg;base64,{data}">'
     shade = ' class="bad"' if stop.finding else ""
     return (
-        f"<tr{shade}><td>{number}</td><td>{escape(stop.camera)}</td><td>{escape(stop.place)}</td>"
+        f"<tr{shade}><td>{number}</td><td>{escape(stop.camera)}{_preset(stop)}</td><td>{escape(stop.place)}</td>"
         f"<td>{escape(_result(stop))}</td><td>{picture}</td></tr>"
     )
+
+
+def _preset(stop: Stop) -> str:
+    return f"<br>预置位 preset: {escape(stop.preset)}" if stop.preset else ""
 
 
 def _result(stop: Stop) -> str:
     if stop.sight is None:
         return f"无法访问 unreachable: {stop.finding}"
+    turned = f" · 云台 head: {stop.note}" if stop.note else ""
     if stop.sight["blind"]:
         return f"失明 {stop.finding}"
     label = str(stop.sight["label"] or "normal")
     score = stop.sight["score"]
     shown = f"{CHINESE.get(label, '')} {label}"
-    return f"{shown} {score:.2f}" if score is not None else shown
+    return (f"{shown} {score:.2f}" if score is not None else shown) + turned

@@ -55,9 +55,9 @@ class Rounds:
     def make(self, patrol: Patrol, at: str) -> Path:
         """Tour and report; the report's file. Older ones than stills may be are deleted."""
         # Only here: a gateway without patrols of its own needs no pictures in its process.
-        from gateway.camera import patrol_report, tour
+        from gateway.camera import onvif, patrol_report, tour
 
-        stops = tour.tour(self._config, patrol.stops, self._one, lambda seconds: self._pause(seconds), patrol.dwell)
+        stops = tour.tour(self._config, patrol.stops, self._one, self._pause, patrol.dwell, onvif.head_of)
         folder = self._config.gateway.data_dir / FOLDER
         folder.mkdir(mode=0o700, exist_ok=True)
         file = folder / f"{patrol.name}-{at.replace(' ', '-').replace(':', '')}.html"

@@ -51,7 +51,7 @@ def open_source(camera: Camera) -> Source:
         from gateway.camera.picamera import PiCamera
 
         return PiCamera(rest, camera.interval)
-    password = _password(camera)
+    password = password_of(camera)
     if scheme in ("http", "https"):
         from gateway.camera.stills import Snapshot
 
@@ -62,7 +62,8 @@ def open_source(camera: Camera) -> Source:
     return Stream(camera.source, camera.interval, camera.username, password)
 
 
-def _password(camera: Camera) -> str | None:
+def password_of(camera: Camera) -> str | None:
+    """The password in the camera's own file; None where it has none. Raises SourceTrouble."""
     if camera.password_file is None:
         return None
     try:

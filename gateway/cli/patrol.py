@@ -29,7 +29,7 @@ def run(
     from gateway import camera_extra
 
     camera_extra.require()
-    from gateway.camera import patrol_report, tour
+    from gateway.camera import onvif, patrol_report, tour
     from gateway.cli import camera_moment
     from gateway.config import load
 
@@ -39,7 +39,9 @@ def run(
         known = ", ".join(one.name for one in read.patrol) or "none"
         raise ConfigurationError(f'There is no patrol "{name}" in {config}; it has: {known}.')
     at = time.strftime("%Y-%m-%d %H:%M:%S %z")
-    stops = tour.tour(read, found.stops, lambda camera: camera_moment.look(read, camera), time.sleep, found.dwell)
+    stops = tour.tour(
+        read, found.stops, lambda camera: camera_moment.look(read, camera), time.sleep, found.dwell, onvif.head_of
+    )
     file = report or Path(f"{name}.html")
     file.write_text(patrol_report.page(name, at, stops), encoding="utf-8")
     document = {**tour.as_json(name, at, stops), "report": str(file)}
@@ -47,7 +49,8 @@ def run(
         print_json(document)
     else:
         for stop in document["stops"]:
-            plain.print(f"{stop['camera']}: {stop['finding'] or stop['label'] or 'nothing moves'}", markup=False)
+            where = f"{stop['camera']} {stop['preset']}" if stop["preset"] else stop["camera"]
+            plain.print(f"{where}: {stop['finding'] or stop['label'] or 'nothing moves'}", markup=False)
         say(f"{document['findings']} of {len(stops)} stops have findings; the report with pictures is {file}")
     if document["findings"]:
         raise typer.Exit(1)

@@ -45,6 +45,13 @@ def _url(value: str) -> None:
         raise ValueError("a user or password does not belong in the URL; use username and password_file")
 
 
+def _onvif(value: str) -> str:
+    if not value.startswith(("http://", "https://")):
+        raise ValueError('it is an address such as "http://192.168.1.64/onvif/device_service"')
+    _url(value)
+    return value
+
+
 def _hours(value: list[str]) -> list[str]:
     for span in value:
         hours.minutes(span)
@@ -104,6 +111,10 @@ class Camera(Section):
     password_file: Path | None = Field(
         None, strict=False, description="the file that holds the password and nothing else"
     )
+    onvif: Annotated[str, AfterValidator(_onvif)] | None = Field(
+        None,
+        description='its ONVIF address where it has presets, such as "http://192.168.1.64/onvif/device_service"',
+    )
     hours: Annotated[list[str], AfterValidator(_hours)] = Field(
         [], description='when it is looked through, such as ["07:00-22:30"]; always when absent'
     )
@@ -127,6 +138,11 @@ class Camera(Section):
         for detector in self.detector:
             if detector.zone is not None and detector.zone not in zones:
                 raise ValueError(f'the detector "{detector.name}" names the zone "{detector.zone}", which is not there')
+        if self.onvif is not None and self.mask:
+            raise ValueError(
+                "mask and onvif do not go together: turned away, the mask would cover something else. Use the camera's "
+                "own privacy masks, which turn with it"
+            )
         if (self.username is None) != (self.password_file is None):
             raise ValueError("username and password_file go together")
         return self

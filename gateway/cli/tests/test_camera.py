@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from hil_tests.cameras import scenes
+from hil_tests.cameras.onvif import OnvifCamera
 
 pytestmark = pytest.mark.integration
 
@@ -81,6 +82,19 @@ def test_a_patrol_lists_who_cannot_be_reached_too(site: Path) -> None:
     for words in ("轮巡报告", "道路破损 road_damage", "无法访问 unreachable", "North gate"):
         assert words in page
     gewu(site, "patrol", "run", "morning", status=2)
+
+
+def test_a_patrol_turns_a_camera_to_its_presets(tmp_path: Path) -> None:
+    """Each is looked at through the camera's own picture of the moment; it is left at its home."""
+    with OnvifCamera({"street": scenes.street(), "corner": scenes.broken_street()}) as dome:
+        source = f'source = "{dome.snapshot}"\nonvif = "{dome.onvif}"'
+        (tmp_path / "gewu.toml").write_text(
+            CONFIG.replace('source = "dir:gate"', source).replace('"gate", "gone", "unknown"', '"gate"')
+        )
+        document, _ = gewu(tmp_path, "patrol", "run", "evening", status=1)
+        seen = [(stop["preset"], stop["label"]) for stop in document["stops"]]
+        assert seen == [("street", "normal"), ("corner", "road_damage")]
+        assert dome.moves == ["street", "corner", "home"]
 
 
 def test_a_camera_is_tried_without_a_gateway(site: Path) -> None:
