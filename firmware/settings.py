@@ -10,6 +10,7 @@ from slots import Slots
 
 NAME = "settings"
 _UNCONFIGURED_ADDRESS = const(247)
+_PPM = "_ppm"
 
 # What may be fitted beside the metering chip, by role. One text each: the names would stay in the heap for ever.
 FITTED = {
@@ -38,6 +39,7 @@ class Settings:
     curve = "C"
     shunt_uohm = 1600
     divider = 5789
+    factor = (1_000_000, 1_000_000, 1_000_000)
     meter_baud = 9600
     pins: "dict | tuple" = ()
     key = ""
@@ -99,6 +101,7 @@ def parse(record: dict) -> Settings:
     result.shunt_uohm = _whole(record, "shunt_uohm", 1600 // result.rating, 10, 100_000)
     # 1.91 Mohm over 330 ohm: the BL0942 reaches 409 V, so that overvoltage is seen.
     result.divider = _whole(record, "divider", 5789, 100, 20_000)
+    result.factor = _parse_gains(record)
     result.meter_baud = _choice(record, "meter_baud", 9600, (4800, 9600, 19200, 38400))
     result.pins = record.get("pins", {})
     if not isinstance(result.pins, dict):
@@ -114,10 +117,20 @@ def parse(record: dict) -> Settings:
     return result
 
 
+def _parse_gains(record: dict) -> tuple:
+    """Millionths of the design's current, voltage and power; settings from before calibration have none."""
+    current = _whole(record, "current" + _PPM, 0, -100_000, 100_000)
+    voltage = _whole(record, "voltage" + _PPM, 0, -100_000, 100_000)
+    # The chip multiplies what it has measured, so its power is off by both.
+    # No new word: "power" is one already, and each costs the heap.
+    power = _whole(record, "power" + _PPM, current + voltage + current * voltage // 1_000_000, -220_000, 220_000)
+    return 1_000_000 + current, 1_000_000 + voltage, 1_000_000 + power
+
+
 def _parse_fitted(record: dict, result: Settings) -> None:
     """The metering chip and what is fitted beside it."""
     result.meter = _choice(record, "meter", "bl0942", ("bl0942", "ade7953"))
-    if result.meter == "ade7953" and result.divider > 1900 * result.shunt_uohm:
+    if result.meter == "ade7953" and result.divider * result.factor[2] > 1_900_000_000 * result.shunt_uohm:
         raise ValueError("divider is %s" % result.divider)  # its power would outgrow the board's integers
     fitted = record.get("fitted", [])
     if not isinstance(fitted, list):

@@ -168,6 +168,9 @@ class LentLine(Line):
     def broadcast_registers(self, address: int, values: Sequence[int]) -> None:
         raise GewuError("Broadcasts are the gateway's own.")
 
+    def call(self, body: bytes, length: int) -> bytes:
+        raise GewuError("Calling all boards at once needs the line itself; stop the gateway that holds it.")
+
     def _call(self, call: str, *args: Any) -> Any:
         said = control.ask(self._data_dir, "line", _ANSWER_S + 5, bus=self.name, call=call, args=list(args))
         if said is None:

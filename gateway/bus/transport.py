@@ -32,6 +32,8 @@ _MEI_IDENTIFICATION = 0x0E
 _MOST_OBJECT_FRAMES = 8
 # MODBUS over Serial Line V1.02, 2.4.1: after a broadcast 100 to 200 ms "to allow any slave to process it".
 BROADCAST_TURNAROUND_S = 0.1
+# A board gives up on half a frame after 40 ms (docs/firmware.md).
+FORGETTING_S = 0.06
 # termios.error is no OSError: it comes from flushing a port that was pulled out
 _PORT_ERRORS = (serial.SerialException, OSError, termios.error)
 
@@ -107,6 +109,16 @@ class Line:
         octets = (len(values) + 7) // 8
         bits = sum(bool(on) << place for place, on in enumerate(values)).to_bytes(octets, "little")
         self._write(unit, struct.pack(">BHHB", 15, address, len(values), octets) + bits, f"coil {address}")
+
+    def call(self, body: bytes, length: int) -> bytes:
+        """Ask all at once what some may answer with `length` bytes: what came, whole, garbled or empty."""
+        with self._guarded():
+            frame = self._port.ask(body + modbus.crc(body), length)
+            if not modbus.intact(frame):
+                # What several have said at once must be forgotten by each of them, or it spoils the next question.
+                self._port.quieten(FORGETTING_S if frame else 0.0)
+        self.after_each(self._port.sent_at, self._port.sent, frame)
+        return frame
 
     def identity(self, unit: int) -> dict[int, str]:
         """The basic device identification (function 2B/0E): vendor 0, product code 1, revision 2."""

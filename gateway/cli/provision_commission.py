@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from gateway.cli.output import JsonFlag, plain, print_json, say
+from gateway.cli.provision_calibrate import CalibrateOption, RecalibrateOption, bench_of
 from gateway.cli.provision_options import AtOnceOption, MorePorts, PortsOption, each_once, needs
 from gateway.errors import ConfigurationError
 
@@ -44,6 +45,8 @@ def commission(
     bundle: BundleOption = None,
     keys: KeysOption = None,
     journal: Annotated[Path | None, typer.Option(help="Record; else PLAN.journal.jsonl beside the plan.")] = None,
+    calibrate: CalibrateOption = None,
+    recalibrate: RecalibrateOption = False,
     at_once: AtOnceOption = 8,
     yes: Annotated[bool, typer.Option("--yes", help="The boards are off the mains: do not ask.")] = False,
     as_json: JsonFlag = False,
@@ -57,16 +60,17 @@ def commission(
         raise ConfigurationError("--replace needs --id: the row whose board is dead.")
     if bundle is not None and signer is None:
         raise ConfigurationError("--bundle needs --signer: the key whose signature it must carry.")
+    bench = bench_of(calibrate, recalibrate)
     say(PEOPLE_FIRST)
     if sys.stdin.isatty() and not yes:
         typer.confirm("All boards are off the mains / 所有电路板已断开市电?", abort=True, err=True)
-    rows = _work(plan, ports, device, replace, settings, signer, bundle, keys, journal, at_once)
+    rows = _work(plan, ports, device, replace, settings, signer, bundle, keys, journal, at_once, bench)
     _show(rows, as_json)
 
 
 def _work(
     plan: Path, ports: list[str], device: str | None, replace: bool, settings: Path | None, signer: Path | None,
-    bundle: Path | None, keys: Path | None, journal: Path | None, at_once: int,
+    bundle: Path | None, keys: Path | None, journal: Path | None, at_once: int, bench: Any,
 ) -> list[Any]:  # fmt: skip
     from gateway.cli.provision_progress import Ports
     from gateway.clock import SystemClock
@@ -83,7 +87,8 @@ def _work(
         rows.by_id(device)
     common, modulus = read_common(settings), "" if signer is None else signer_of(signer)
     firmware = _firmware(bundle, modulus)
-    with Journal(journal or plan.with_suffix(".journal.jsonl"), SystemClock()) as record, Ports(ports) as shown:
+    bars = bench is None or not bench.reference.alone  # a person answers where the bars would be
+    with Journal(journal or plan.with_suffix(".journal.jsonl"), SystemClock()) as record, Ports(ports, bars) as shown:
         batch = work.Batch(
             firmware=firmware,
             common=common,
@@ -93,6 +98,7 @@ def _work(
             journal=record,
             wanted=device,
             replace=replace,
+            bench=bench,
         )
         # mpremote prints what it does not understand; stdout is for one document.
         with contextlib.redirect_stdout(io.StringIO()):
@@ -121,7 +127,7 @@ def _show(rows: list[Any], as_json: bool) -> None:
     else:
         for row in rows:
             plain.print(f"{row.port}: {row.id or '-'} {row.serial} {row.trouble or row.state}", markup=False)
-        if any(row.trouble is None for row in rows):
+        if any(row.trouble is None and not row.calibrated for row in rows):
             plain.print("Not calibrated: the meters use the design values of the wiring. 未经校准。")
     if any(row.trouble for row in rows):
         raise typer.Exit(1)

@@ -93,7 +93,7 @@ class _Port(FramedPort):
         self.frame = self.answer[: ANSWER_BYTES if exception else length]
         return self.frame
 
-    def quieten(self) -> None:
+    def quieten(self, rest: float = 0.0) -> None:
         """Nothing follows the answer."""
 
 

@@ -35,12 +35,12 @@ _STABLE_S = 2.0  # who lived so long does not die at its start
 
 @dataclass(frozen=True, slots=True)
 class Wiring:
-    """How the board is wired: pins by number, shunt in microohm, divider mains to pin."""
+    """How the board is wired: pins by number, shunt in microohm, divider mains to pin, both as they really are."""
 
     trip: int
     contact: int
-    shunt_uohm: int
-    divider: int
+    shunt_uohm: float
+    divider: float
     pins: dict[str, int]  # of what is fitted, by name
 
 

@@ -1,5 +1,6 @@
 """What lies on a board's flash before its first boot: firmware and settings, or nothing on a fresh one."""
 
+import random
 import shutil
 import tempfile
 from functools import cache
@@ -18,6 +19,7 @@ _FULL_SCALE_UOHM_A = 1600
 # 1.91 Mohm over 330 ohm.
 _DIVIDER = 5789
 _GAS_ALARM_MV = 1500
+_LOOSE_PARTS = 0.005  # of a board that nobody has calibrated, at most
 _ACTUATOR_PIN = 4  # free where no DS18B20 is fitted, and low while the chip boots
 _OCCUPIED_S = 10  # the shortest: who rehearses does not wait for five minutes
 
@@ -60,12 +62,19 @@ def settings_of(board: Board, bus: Bus) -> dict[str, Any]:
 
 
 def wiring_of(board: Board) -> Wiring:
-    """The hardware that fits these settings."""
+    """The hardware that fits these settings, with parts that are off their design by the board's errors."""
+    dice = random.Random(f"parts of {board.id}")
+    raw = board.fresh or not board.settings
+    chance = [dice.uniform(-_LOOSE_PARTS, _LOOSE_PARTS) if raw else 0.0 for _ in range(2)]
+    current, voltage = (
+        default if given is None else given
+        for given, default in zip((board.gain_error, board.voltage_error), chance, strict=True)
+    )
     return Wiring(
         trip=PINS["trip"],
         contact=PINS["contact"],
-        shunt_uohm=_FULL_SCALE_UOHM_A // board.rating,
-        divider=_DIVIDER,
+        shunt_uohm=_FULL_SCALE_UOHM_A // board.rating * (1 + current),
+        divider=_DIVIDER / (1 + voltage),
         pins=PINS | ({"close": _ACTUATOR_PIN} if board.actuator else {}),
     )
 
@@ -79,4 +88,5 @@ def fill(folder: Path, board: Board, bus: Bus) -> None:
         (folder / stale).unlink(missing_ok=True)  # a source would win over what is compiled
     for path in Path(_compiled().name).iterdir():
         shutil.copyfile(path, folder / path.name)
-    (folder / "settings.a").write_bytes(slot_bytes(settings_of(board, bus), 1))
+    if board.settings:
+        (folder / "settings.a").write_bytes(slot_bytes(settings_of(board, bus), 1))

@@ -59,6 +59,8 @@ def test_a_board_reads_what_provisioning_wrote(tmp_path: Path) -> None:
         ("rating", 126),
         ("curve", "Z"),
         ("shunt_uohm", 9),
+        ("current_ppm", 100_001),
+        ("voltage_ppm", 0.5),
         ("meter_baud", 1200),
         ("pins", {"trip": 40}),
         ("meter", "hlw8012"),
