@@ -20,7 +20,7 @@ from provisioning.journal import Journal
 from provisioning.plan import PlanRow
 from provisioning.repl import Look, Repl
 from provisioning.self_test import trouble_of
-from provisioning.settings import slot_bytes
+from provisioning.settings import digest, slot_bytes
 from provisioning.trouble import Trouble
 
 ABSENT = "absent"
@@ -51,11 +51,12 @@ class BoardRow:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """What all boards of one run have in common. `firmware`: files by name; `signer`: modulus in hex, or nothing."""
+    """What all boards of one run have in common. `firmware`: files by name; `signer`: modulus in hex, nothing for
+    none, and None where each board keeps the one that it has."""
 
     firmware: dict[str, bytes]
     common: Common
-    signer: str
+    signer: str | None
     claims: Claims
     keys: KeyFile
     journal: Journal
@@ -155,7 +156,10 @@ class _Board:
         firmware, look, port = self._batch.firmware, self._look, self.row.port
         # A new board at this place gets a key of its own; the key is on disk before the board has it.
         key = self._batch.keys.key_of(self._plan.id, new=self._is_new)
-        settings = settings_of(self._plan, self.row.serial, key, self._batch.signer, self._batch.common)
+        signer = self._batch.signer
+        if signer is None:  # nobody said: a board that comes again keeps its own, a stranger's is not taken over
+            signer = "" if self._is_new else look.signer
+        settings = settings_of(self._plan, self.row.serial, key, signer, self._batch.common)
         with Repl(port) as board:
             missing = [name for name in firmware if not self._has(look, name)]
             if missing:
@@ -167,7 +171,7 @@ class _Board:
             # Without a reference meter the factors are those of the wiring's design, and the record says so.
             self._reach("calibrated", calibration="none: design values")
             self._address(board, look, settings)
-            self._reach("addressed")
+            self._reach("addressed", settings=f"{digest(settings):08x}")
             board.restart()
             self._test(board, self._plan)
         self._reach("commissioned")

@@ -37,7 +37,7 @@ def slot(n):
         i=t.find(b"\\n")
         if int(t[i+1:i+9],16)==binascii.crc32(t[:i])&0xffffffff:
             j=json.loads(t[:i])
-            return [n,j["seq"],j["serial"]]
+            return [n,j["seq"],j["serial"],j.get("signer","")]
     except (OSError,ValueError,KeyError,TypeError):
         pass
 i=sys.implementation
@@ -50,7 +50,8 @@ print(json.dumps({"uid":binascii.hexlify(machine.unique_id()).decode(),"name":i[
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """A board as it says it is. `files`: SHA-256 in hex by name; `slots`: (file, seq, serial) of valid settings."""
+    """A board as it says it is. `files`: SHA-256 in hex by name; `slots`: (file, seq, serial) of valid settings;
+    `signer`: whose updates it takes by those that hold (a public key's modulus in hex), or nothing."""
 
     uid: str
     name: str
@@ -59,6 +60,7 @@ class Look:
     free: int
     files: dict[str, str]
     slots: tuple[tuple[str, int, str], ...]
+    signer: str = ""
 
 
 class Repl:
@@ -103,7 +105,8 @@ class Repl:
                 mpy=int(said["mpy"]),
                 free=int(said["free"]),
                 files=dict(said["files"]),
-                slots=tuple((str(name), int(seq), str(serial)) for name, seq, serial in said["slots"]),
+                slots=tuple((str(name), int(seq), str(serial)) for name, seq, serial, _ in said["slots"]),
+                signer=str(max(said["slots"], key=lambda slot: int(slot[1]), default=("", 0, "", ""))[3]),
             )
         except (ValueError, KeyError, TypeError) as error:
             raise Trouble("wrong-micropython", f"the MicroPython at {self._port} does not say what it is") from error
