@@ -62,6 +62,7 @@ def verify(
     `profiles` by the names that the plan uses, `known` the journal's word by id. Each is in the journal before it is
     given out. Raises PortTrouble, Trouble `disk-full`.
     """
+    journal.note(do="verify-begun", rows=len(plan.rows), addresses=[min(units), max(units)])
     for row in plan.rows:
         checked = _row(line, row, profiles[row.profile], known.get(row.id, Past()))
         journal.note(**checked.line())

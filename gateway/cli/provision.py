@@ -9,6 +9,7 @@ from gateway.cli.output import JsonFlag, plain, print_json
 from gateway.cli.provision_commission import commission
 from gateway.cli.provision_label import label
 from gateway.cli.provision_options import AtOnceOption, MorePorts, PortsOption, each_once, needs
+from gateway.cli.provision_report import report
 from gateway.cli.provision_verify import verify
 
 app = typer.Typer(
@@ -78,3 +79,4 @@ def flash(
 app.command()(commission)
 app.command()(label)
 app.command()(verify)
+app.command()(report)
