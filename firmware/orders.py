@@ -100,7 +100,8 @@ def wipe() -> None:
     for name in os.listdir():
         if name.split(".")[0] in _FORGOTTEN and not name.endswith((".mpy", ".py")):
             with open(name, "r+b") as file:
-                file.write(bytes(min(os.stat(name)[6], 512)))
+                for _ in range(0, os.stat(name)[6], 64):
+                    file.write(bytes(64))
             os.remove(name)
 
 

@@ -25,7 +25,16 @@ from gateway.profile.model import Kind
 T = TypeVar("T")
 # A scan's question waits for the exchange under way and its own time-out, which is 10 s at most.
 _ANSWER_S = 30.0
-_CALLS = ("read", "read_file", "identity", "write_register", "write_registers", "write_coil", "write_coils")
+_CALLS = (
+    "read",
+    "read_file",
+    "identity",
+    "identity_object",
+    "write_register",
+    "write_registers",
+    "write_coil",
+    "write_coils",
+)
 
 
 class Lender(Protocol):
@@ -152,6 +161,9 @@ class LentLine(Line):
 
     def identity(self, unit: int) -> dict[int, str]:
         return {int(number): str(text) for number, text in self._call("identity", unit).items()}
+
+    def identity_object(self, unit: int, number: int) -> str:
+        return str(self._call("identity_object", unit, number))
 
     def write_register(self, unit: int, address: int, value: int) -> None:
         self._call("write_register", unit, address, value)

@@ -122,6 +122,13 @@ class Repl:
         """The files `names`, of which each may be missing."""
         self._run(f"import os\nfor n in {names!r}:\n try:\n  os.remove(n)\n except OSError:\n  pass")
 
+    def wipe(self, names: list[str]) -> None:
+        """Overwrite the files `names` with zeros, then remove them; the file system may have kept older cells."""
+        self._run(
+            f"import os\nfor n in {names!r}:\n s=os.stat(n)[6]\n f=open(n,'r+b')\n z=bytes(256)\n while s>0:\n"
+            "  f.write(z[:min(s,256)])\n  s-=256\n f.close()\n os.remove(n)\ngetattr(os,'sync',lambda:0)()"
+        )
+
     def restart(self) -> None:
         """The board starts as from power; its program runs, and this REPL is over."""
         try:

@@ -122,6 +122,12 @@ class Line:
                 break
         return objects
 
+    def identity_object(self, unit: int, number: int) -> str:
+        """One object of the device identification, such as 80h, which the basic part leaves out (2B/0E, code 4)."""
+        pdu = bytes((_IDENTIFY, _MEI_IDENTIFICATION, 4, number))
+        frame = self._ask(unit, pdu, None, f"a read of its identification, object {number:02X}h")
+        return dict(_objects(frame)).get(number, "")
+
     def _write(self, unit: int, pdu: bytes, where: str) -> None:
         """A write is answered by its first five bytes: function, address, and value or quantity."""
         self._ask(unit, pdu, 8, f"a write of {where}", repeats=pdu[:5])

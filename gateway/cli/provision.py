@@ -10,6 +10,7 @@ from gateway.cli.provision_commission import commission
 from gateway.cli.provision_label import label
 from gateway.cli.provision_options import AtOnceOption, MorePorts, PortsOption, each_once, needs
 from gateway.cli.provision_report import report
+from gateway.cli.provision_retire import retire
 from gateway.cli.provision_verify import verify
 
 app = typer.Typer(
@@ -80,3 +81,4 @@ app.command()(commission)
 app.command()(label)
 app.command()(verify)
 app.command()(report)
+app.command()(retire)

@@ -92,7 +92,7 @@ def _work(
             common=common,
             signer="" if no_signer else modulus,
             claims=Claims(rows, record.lines),
-            keys=open_keys(keys or plan.with_name("device-keys.toml")),
+            keys=open_keys(keys or plan.with_name("device-keys.toml"), SystemClock()),
             journal=record,
             wanted=device,
             replace=replace,
