@@ -16,7 +16,7 @@ from typing import Any, Protocol, TypeVar
 from gateway import control
 from gateway.bus.port import data_folders, holding_processes
 from gateway.bus.tap import Heard, Tap
-from gateway.bus.transport import Line
+from gateway.bus.transport import BROADCAST_TURNAROUND_S, Line
 from gateway.bus.trouble import BusTrouble, PortTrouble
 from gateway.bus.wire import wire_of
 from gateway.errors import DeviceRefused, GewuError, TryAgain
@@ -177,7 +177,12 @@ class LentLine(Line):
     def write_coils(self, unit: int, address: int, values: Sequence[bool]) -> None:
         self._call("write_coils", unit, address, list(values))
 
-    def broadcast_registers(self, address: int, values: Sequence[int]) -> None:
+    def write_file(self, unit: int, file: int, record: int, values: Sequence[int]) -> None:
+        self._call("write_file", unit, file, record, list(values))
+
+    def broadcast_registers(
+        self, address: int, values: Sequence[int], turnaround: float = BROADCAST_TURNAROUND_S
+    ) -> None:
         raise GewuError("Broadcasts are the gateway's own.")
 
     def _call(self, call: str, *args: Any) -> Any:

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from gateway.cli import provision_update
 from gateway.cli.output import JsonFlag, plain, print_json
 from gateway.cli.provision_commission import commission
 from gateway.cli.provision_label import label
@@ -82,3 +83,4 @@ app.command()(label)
 app.command()(verify)
 app.command()(report)
 app.command()(retire)
+app.add_typer(provision_update.app, name="update")
