@@ -15,7 +15,7 @@ from loaded import forget
 from memory import Memory
 from modbus import Slave
 from panel import Panel
-from registers import Bank
+from registers import INPUT, Bank
 from report import Report
 from service import Service
 from version import VERSION
@@ -153,6 +153,7 @@ def build(poll, usb_takes, heap_in_use, safe: bool, folder: str, record: dict, n
     bank = _open_bank(settings.role)
     memory = Memory(now)
     live = Live(bank, settings, memory.boots, board.reset_cause(), now)
+    bank.put_long(INPUT, bank.at(b"settings_digest"), settings.digest)
     service = Service(bank, settings, memory, board, folder, record, now)
     panel = Panel(board, bank, now)
     bus = _open_bus(board, poll, panel, service, settings, bank)

@@ -59,6 +59,7 @@ class Service:
         self._born = now
         self._restart_at = 0
         self._restarts = False
+        self.wipes = False  # at the restart that was asked for
         self._judged = 0
         self._result = 0
         self._update_state = 0
@@ -109,6 +110,8 @@ class Service:
         self.journal.step(now)
         if self._restarts and ticks_diff(now, self._restart_at) >= 0:
             self._board.rest()
+            if self.wipes:
+                self._orders().wipe()
             self._board.restart()
 
     # --- What it remembers ------------------------------------------------------------------------

@@ -4,6 +4,8 @@ A board without valid settings still answers, on address 247 at 9600 8N1, with `
 it is missing and moves nothing. This module never decides what a role does.
 """
 
+from binascii import crc32
+
 import protection_settings
 from micropython import const
 from slots import Slots
@@ -28,6 +30,7 @@ class Settings:
     """
 
     configured = False
+    digest = 0
     trouble = "no settings"
     role = "sensor"
     serial = b""
@@ -156,6 +159,21 @@ def _parse_fitted(record: dict, result: Settings) -> None:
     result.occupied_s = _whole(record, "occupied_s", 300, 10, 3600)
 
 
+def digest(record: dict) -> int:
+    """CRC-32 over what holds, sorted by name: is a board set as somebody thinks? Nothing secret goes into it."""
+    found = 0
+    for name in sorted(record):
+        if name not in ("seq", "key", "signer"):
+            found = crc32(("%s=%s;" % (name, _flat(record[name]))).encode(), found)
+    return found & 0xFFFFFFFF
+
+
+def _flat(value):
+    if isinstance(value, dict):
+        return ",".join(["%s:%s" % (name, value[name]) for name in sorted(value)])
+    return ",".join(value) if isinstance(value, list) else value
+
+
 def load() -> Settings:
     """The settings of this board; never raises for what lies in the slots."""
     slots = Slots(NAME)
@@ -166,8 +184,9 @@ def load() -> Settings:
             result.trouble = "settings damaged"
         return result
     try:
-        return parse(record)
+        result = parse(record)
+        result.digest = digest(record)
     except ValueError as error:
         result = Settings()
         result.trouble = str(error)
-        return result
+    return result

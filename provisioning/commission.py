@@ -22,7 +22,7 @@ from provisioning.journal import Journal
 from provisioning.plan import PlanRow
 from provisioning.repl import Look, Repl
 from provisioning.self_test import trouble_of
-from provisioning.settings import slot_bytes
+from provisioning.settings import digest, slot_bytes
 from provisioning.trouble import Trouble
 
 ABSENT = "absent"
@@ -54,11 +54,12 @@ class BoardRow:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """What all boards of one run have in common. `firmware`: files by name; `signer`: modulus in hex, or nothing."""
+    """What all boards of one run have in common. `firmware`: files by name; `signer`: modulus in hex, nothing for
+    none, and None where each board keeps the one that it has."""
 
     firmware: dict[str, bytes]
     common: Common
-    signer: str
+    signer: str | None
     claims: Claims
     keys: KeyFile
     journal: Journal
@@ -159,9 +160,12 @@ class _Board:
         look, port = self._look, self.row.port
         # A new board at this place gets a key of its own; the key is on disk before the board has it.
         key = self._batch.keys.key_of(self._plan.id, new=self._is_new)
-        settings = settings_of(self._plan, self.row.serial, key, self._batch.signer, self._batch.common)
-        bench, held = self._batch.bench, max(look.slots, key=lambda slot: slot[1], default=("", 0, "", {}))[3]
-        known = known_gains(self._batch.journal.lines, look.uid, held, settings)
+        signer = self._batch.signer
+        if signer is None:  # nobody said: a board that comes again keeps its own, a stranger's is not taken over
+            signer = "" if self._is_new else look.signer
+        settings = settings_of(self._plan, self.row.serial, key, signer, self._batch.common)
+        bench = self._batch.bench
+        known = known_gains(self._batch.journal.lines, look.uid, look.held, settings)
         calibrating = bench is not None and (bench.again or not known)
         with Repl(port) as board:
             look = self._loaded(board, look)
@@ -198,7 +202,7 @@ class _Board:
         """Settings onto the board, a restart, its own report; `proof` is what else must hold, for the journal."""
         assert self._plan is not None
         self._address(board, look, settings)
-        self._reach("addressed")
+        self._reach("addressed", settings=f"{digest(settings):08x}")
         board.restart()
         self._test(board, self._plan)
         self._reach("commissioned", **proof())

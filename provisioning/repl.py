@@ -47,14 +47,15 @@ print(json.dumps({"uid":binascii.hexlify(machine.unique_id()).decode(),"name":i[
 "mpy":getattr(i,"_mpy",0)&255,"free":v[1]*v[3],"files":{e[0]:h(e[0]) for e in os.ilistdir("/") if e[1]&0x8000},
 "slots":[s for s in (slot("settings.a"),slot("settings.b")) if s]}))
 """
-_KEEP = ("rating", "shunt_uohm", "divider", "meter", *GAINS)  # how it measures
+_KEEP = ("rating", "shunt_uohm", "divider", "meter", *GAINS, "signer")  # how it measures, whose updates it takes
 
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """A board as it says it is. `files`: SHA-256 in hex by name.
+    """A board as it says it is. `files`: SHA-256 in hex by name; `slots`: (file, seq, serial) of valid settings.
 
-    `slots`: (file, seq, serial, what of them says how it measures) of valid settings.
+    `held`: of those settings that hold, what says how it measures; `signer`: whose updates it takes by them (a public
+    key's modulus in hex), or nothing.
     """
 
     uid: str
@@ -63,7 +64,9 @@ class Look:
     mpy: int
     free: int
     files: dict[str, str]
-    slots: tuple[tuple[str, int, str, dict[str, Any]], ...]
+    slots: tuple[tuple[str, int, str], ...]
+    held: dict[str, Any]
+    signer: str = ""
 
 
 class Repl:
@@ -101,6 +104,7 @@ class Repl:
         """What the board is and holds."""
         try:
             said = json.loads(self.run(_LOOK.replace("KEEP", repr(_KEEP))))
+            held = dict(max(said["slots"], key=lambda slot: int(slot[1]), default=("", 0, "", {}))[3])
             return Look(
                 uid=str(said["uid"]),
                 name=str(said["name"]),
@@ -108,9 +112,9 @@ class Repl:
                 mpy=int(said["mpy"]),
                 free=int(said["free"]),
                 files=dict(said["files"]),
-                slots=tuple(
-                    (str(name), int(seq), str(serial), dict(kept)) for name, seq, serial, kept in said["slots"]
-                ),
+                slots=tuple((str(name), int(seq), str(serial)) for name, seq, serial, _ in said["slots"]),
+                held={name: value for name, value in held.items() if name != "signer"},
+                signer=str(held.get("signer", "")),
             )
         except (ValueError, KeyError, TypeError) as error:
             raise Trouble("wrong-micropython", f"the MicroPython at {self._port} does not say what it is") from error
@@ -125,6 +129,13 @@ class Repl:
     def remove(self, names: list[str]) -> None:
         """The files `names`, of which each may be missing."""
         self.run(f"import os\nfor n in {names!r}:\n try:\n  os.remove(n)\n except OSError:\n  pass")
+
+    def wipe(self, names: list[str]) -> None:
+        """Overwrite the files `names` with zeros, then remove them; the file system may have kept older cells."""
+        self.run(
+            f"import os\nfor n in {names!r}:\n s=os.stat(n)[6]\n f=open(n,'r+b')\n z=bytes(256)\n while s>0:\n"
+            "  f.write(z[:min(s,256)])\n  s-=256\n f.close()\n os.remove(n)\ngetattr(os,'sync',lambda:0)()"
+        )
 
     def restart(self) -> None:
         """The board starts as from power; its program runs, and this REPL is over."""

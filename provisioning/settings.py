@@ -126,6 +126,22 @@ class BoardSettings(BaseModel):
         return self
 
 
+def digest(settings: dict[str, Any]) -> int:
+    """The register `settings_digest` of a board that has these `settings`: as firmware/settings.py computes it.
+
+    CRC-32 over `name=value;` of each, sorted by name; without number, key and signer, so nothing secret goes into it.
+    """
+    record = json.loads(slot_bytes(settings, 1).split(b"\n")[0])
+    text = "".join(f"{name}={_flat(record[name])};" for name in sorted(record) if name not in ("seq", "key", "signer"))
+    return binascii.crc32(text.encode())
+
+
+def _flat(value: Any) -> str:
+    if isinstance(value, dict):
+        return ",".join(f"{name}:{value[name]}" for name in sorted(value))
+    return ",".join(value) if isinstance(value, list) else str(value)
+
+
 def slot_bytes(settings: dict[str, Any], seq: int) -> bytes:
     """The bytes of a slot (settings.a or settings.b) that carries `settings` with the number `seq`, from 1.
 

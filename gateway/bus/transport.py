@@ -4,7 +4,7 @@ Every exchange takes one path: a frame of ours goes out, what comes back is judg
 only when its checksum, unit id, function, length and (for a write) what it repeats are those of the request; whatever
 else comes is named by its cause and thrown away.
 
-Sources: MODBUS Application Protocol V1.1b3 (functions 1 to 6, 15, 16, 20 and 43/14) and MODBUS over Serial Line V1.02.
+Sources: MODBUS Application Protocol V1.1b3 (functions 1 to 6, 15, 16, 20, 21 and 43/14), MODBUS over Serial Line V1.02.
 """
 
 import struct
@@ -26,6 +26,7 @@ from gateway.profile.model import BIT_KINDS, Kind
 
 READ_FUNCTION: dict[Kind, int] = {"coil": 1, "discrete": 2, "holding": 3, "input": 4}
 _READ_FILE = 0x14
+_WRITE_FILE = 0x15
 _REFERENCE_TYPE = 6  # of a file record, the only one there is
 _IDENTIFY = 0x2B
 _MEI_IDENTIFICATION = 0x0E
@@ -83,11 +84,19 @@ class Line:
         frame = self._ask(unit, pdu, modbus.file_answer_bytes(count), asked)
         return list(struct.unpack(f">{count}H", frame[5:-2]))
 
-    def broadcast_registers(self, address: int, values: Sequence[int]) -> None:
+    def write_file(self, unit: int, file: int, record: int, values: Sequence[int]) -> None:
+        """`values` (1 to 121 registers) into a file from `record` on (function 21, one part); its answer repeats it."""
+        part = struct.pack(f">BHHH{len(values)}H", _REFERENCE_TYPE, file, record, len(values), *values)
+        pdu = bytes((_WRITE_FILE, len(part))) + part
+        self._ask(unit, pdu, 1 + len(pdu) + 2, f"a write of file {file} from record {record}", repeats=pdu)
+
+    def broadcast_registers(
+        self, address: int, values: Sequence[int], turnaround: float = BROADCAST_TURNAROUND_S
+    ) -> None:
         """Write holding registers of every device on the line (function 16 to unit 0); nobody answers."""
         body = struct.pack(f">BBHHB{len(values)}H", 0, 16, address, len(values), 2 * len(values), *values)
         with self._guarded():
-            self._port.tell(body + modbus.crc(body), BROADCAST_TURNAROUND_S)
+            self._port.tell(body + modbus.crc(body), turnaround)
         self.after_each(self._port.sent_at, self._port.sent, b"")
         self.busy_s += (len(body) + 2) * self.wire.t_char + self.wire.silence
 
@@ -133,6 +142,12 @@ class Line:
             if not more:
                 break
         return objects
+
+    def identity_object(self, unit: int, number: int) -> str:
+        """One object of the device identification, such as 80h, which the basic part leaves out (2B/0E, code 4)."""
+        pdu = bytes((_IDENTIFY, _MEI_IDENTIFICATION, 4, number))
+        frame = self._ask(unit, pdu, None, f"a read of its identification, object {number:02X}h")
+        return dict(_objects(frame)).get(number, "")
 
     def _write(self, unit: int, pdu: bytes, where: str) -> None:
         """A write is answered by its first five bytes: function, address, and value or quantity."""

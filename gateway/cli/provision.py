@@ -5,10 +5,14 @@ from typing import Annotated
 
 import typer
 
+from gateway.cli import provision_update
 from gateway.cli.output import JsonFlag, plain, print_json
 from gateway.cli.provision_commission import commission
 from gateway.cli.provision_label import label
 from gateway.cli.provision_options import AtOnceOption, MorePorts, PortsOption, each_once, needs
+from gateway.cli.provision_report import report
+from gateway.cli.provision_retire import retire
+from gateway.cli.provision_verify import verify
 
 app = typer.Typer(
     no_args_is_help=True, help="The installer's work: plan, flash, commission, label (docs/provisioning.md)."
@@ -76,3 +80,7 @@ def flash(
 
 app.command()(commission)
 app.command()(label)
+app.command()(verify)
+app.command()(report)
+app.command()(retire)
+app.add_typer(provision_update.app, name="update")

@@ -42,6 +42,7 @@ def commission(
     replace: Annotated[bool, typer.Option("--replace", help="With --id: this board takes a dead one's place.")] = False,
     settings: SettingsOption = None,
     signer: SignerOption = None,
+    no_signer: Annotated[bool, typer.Option("--no-signer", help="Boards take no updates from now on.")] = False,
     bundle: BundleOption = None,
     keys: KeysOption = None,
     journal: Annotated[Path | None, typer.Option(help="Record; else PLAN.journal.jsonl beside the plan.")] = None,
@@ -60,17 +61,19 @@ def commission(
         raise ConfigurationError("--replace needs --id: the row whose board is dead.")
     if bundle is not None and signer is None:
         raise ConfigurationError("--bundle needs --signer: the key whose signature it must carry.")
+    if no_signer and signer is not None:
+        raise ConfigurationError("--signer and --no-signer say the opposite of each other: give one of them.")
     bench = bench_of(calibrate, recalibrate)
     say(PEOPLE_FIRST)
     if sys.stdin.isatty() and not yes:
         typer.confirm("All boards are off the mains / 所有电路板已断开市电?", abort=True, err=True)
-    rows = _work(plan, ports, device, replace, settings, signer, bundle, keys, journal, at_once, bench)
+    rows = _work(plan, ports, device, replace, settings, signer, no_signer, bundle, keys, journal, at_once, bench)
     _show(rows, as_json)
 
 
 def _work(
     plan: Path, ports: list[str], device: str | None, replace: bool, settings: Path | None, signer: Path | None,
-    bundle: Path | None, keys: Path | None, journal: Path | None, at_once: int, bench: Any,
+    no_signer: bool, bundle: Path | None, keys: Path | None, journal: Path | None, at_once: int, bench: Any,
 ) -> list[Any]:  # fmt: skip
     from gateway.cli.provision_progress import Ports
     from gateway.clock import SystemClock
@@ -85,16 +88,16 @@ def _work(
     rows = read_plan(plan)
     if device is not None:
         rows.by_id(device)
-    common, modulus = read_common(settings), "" if signer is None else signer_of(signer)
-    firmware = _firmware(bundle, modulus)
+    common, modulus = read_common(settings), None if signer is None else signer_of(signer)
+    firmware = _firmware(bundle, modulus or "")
     bars = bench is None or not bench.reference.alone  # a person answers where the bars would be
     with Journal(journal or plan.with_suffix(".journal.jsonl"), SystemClock()) as record, Ports(ports, bars) as shown:
         batch = work.Batch(
             firmware=firmware,
             common=common,
-            signer=modulus,
+            signer="" if no_signer else modulus,
             claims=Claims(rows, record.lines),
-            keys=open_keys(keys or plan.with_name("device-keys.toml")),
+            keys=open_keys(keys or plan.with_name("device-keys.toml"), SystemClock()),
             journal=record,
             wanted=device,
             replace=replace,
