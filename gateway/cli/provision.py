@@ -7,6 +7,7 @@ import typer
 
 from gateway.cli.output import JsonFlag, plain, print_json
 from gateway.cli.provision_commission import commission
+from gateway.cli.provision_deb import deb
 from gateway.cli.provision_gateway import gateway
 from gateway.cli.provision_label import label
 from gateway.cli.provision_options import AtOnceOption, MorePorts, PortsOption, each_once, needs
@@ -78,3 +79,4 @@ def flash(
 app.command()(commission)
 app.command()(label)
 app.command()(gateway)
+app.command()(deb)

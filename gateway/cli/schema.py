@@ -26,7 +26,7 @@ class Subject(StrEnum):
 def schema(
     subject: Annotated[Subject, typer.Argument(help="What to describe.")], json_output: JsonFlag = False
 ) -> None:
-    """Print the JSON Schema of gewu.toml, a profile, messages, rules, a virtual village's site file or an installation's."""
+    """Print the JSON Schema of gewu.toml, a profile, messages, rules, a virtual village's site or an installation's."""
     print_json(SCHEMAS[subject]())  # a schema is JSON with and without --json
 
 
