@@ -76,6 +76,8 @@ def build(home: Path, wheels: Path, python: str = sys.executable) -> str:
 
     Raises SlotError; then the slot is empty and `current` untouched. The environment is on disk when this returns.
     """
+    if trial(home) is not None:
+        raise SlotError("An environment is on trial, and the one before it is still needed: wait until it is judged.")
     slot = free(home)
     place = home / slot
     try:

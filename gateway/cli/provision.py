@@ -11,6 +11,7 @@ from gateway.cli.provision_deb import deb
 from gateway.cli.provision_gateway import gateway
 from gateway.cli.provision_label import label
 from gateway.cli.provision_options import AtOnceOption, MorePorts, PortsOption, each_once, needs
+from gateway.cli.provision_update import pack, update
 
 app = typer.Typer(
     no_args_is_help=True, help="The installer's work: plan, flash, commission, label (docs/provisioning.md)."
@@ -80,3 +81,5 @@ app.command()(commission)
 app.command()(label)
 app.command()(gateway)
 app.command()(deb)
+app.command()(pack)
+app.command()(update)
