@@ -1,7 +1,6 @@
 """The stage "gateway": a new environment beside the one that runs, tried under a deadline, left when it is not well."""
 
 import os
-import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -83,19 +82,9 @@ class GatewayStage:
 
     def _migrates(self) -> bool:
         """Whether the environment before could not read what the new one makes of the store."""
-        store = self.data_dir / _STORE
-        if not store.is_file():
-            return False
-        try:
-            connection = sqlite3.connect(f"file:{store}?mode=ro", uri=True)
-            try:
-                return int(connection.execute("PRAGMA user_version").fetchone()[0]) < self.part.schema
-            finally:
-                connection.close()
-        except sqlite3.Error as error:
-            raise GewuError(
-                f"The outbox {store} cannot be read ({error}): see `gewu doctor` before updating."
-            ) from error
+        before = slots.current(self.home)
+        known = slots.schema(self.home, before) if before else None
+        return known is not None and known < self.part.schema and (self.data_dir / _STORE).is_file()
 
     def _save(self) -> Path:
         """A copy of the store that begins a new epoch, for what the trial numbers must never be numbered again."""
