@@ -28,6 +28,7 @@ from gateway.learned_clock import LearnedClock
 from gateway.outbox import Outbox
 from gateway.presence import Presence
 from gateway.store_events import StoreEvents
+from gateway.update_events import UpdateEvents
 from gateway.uplink import Inbox, Uplink
 from gateway.uplink.present import Filtered
 
@@ -65,6 +66,7 @@ class Agent:
         self._counted: dict[str, Any] = msgspec.to_builtins(self.outbox.stats())
         self._audited = audited.head(self.outbox)
         self._store_events = StoreEvents(self.outbox, clock)
+        self._update_events = UpdateEvents(self.outbox, clock)
         self.inbox = Inbox(self.outbox, clock)
         present = Presence(config.bus, lambda: [bus.status() for bus in self.buses], self.outbox)
         views = [Filtered(present, route.filter) if route.filter else present for route in routes(config)]
@@ -148,6 +150,7 @@ class Agent:
             self._exporter = Exporter(self._config.metrics.listen, self._measured)
         self._control.start()
         self._store_events.look()
+        self._update_events.look()
         self.outbox.start()
         for uplink in self.uplinks:
             uplink.start()
@@ -178,6 +181,7 @@ class Agent:
                 raise SystemExit(1)
             systemd.notify("WATCHDOG=1")
             self._store_events.look()
+            self._update_events.look()
         systemd.notify("STOPPING=1")
 
     def _parts(self) -> "dict[str, Part]":

@@ -5,13 +5,16 @@ from typing import Annotated
 
 import typer
 
-from gateway.cli import provision_update
 from gateway.cli.output import JsonFlag, plain, print_json
 from gateway.cli.provision_commission import commission
+from gateway.cli.provision_deb import deb
+from gateway.cli.provision_gateway import gateway
 from gateway.cli.provision_label import label
 from gateway.cli.provision_options import AtOnceOption, MorePorts, PortsOption, each_once, needs
 from gateway.cli.provision_report import report
 from gateway.cli.provision_retire import retire
+from gateway.cli.provision_update import pack, update
+from gateway.cli.provision_update_boards import update_boards
 from gateway.cli.provision_verify import verify
 
 app = typer.Typer(
@@ -83,4 +86,8 @@ app.command()(label)
 app.command()(verify)
 app.command()(report)
 app.command()(retire)
-app.add_typer(provision_update.app, name="update")
+app.command("update-boards")(update_boards)
+app.command()(gateway)
+app.command()(deb)
+app.command()(pack)
+app.command()(update)

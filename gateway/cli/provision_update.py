@@ -1,130 +1,129 @@
-"""`gewu provision update`: a running site brought up to date, a stage at a time. Here: the boards, over their bus."""
+"""`gewu provision update` and `pack`: a running gateway takes a signed update; its maker makes one."""
 
-import hashlib
-import sys
-import time
-from collections.abc import Callable
+import subprocess
+import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated, Any
 
 import typer
 
-from gateway.cli.bus_line import ConfigOption, ParityOption, StopbitsOption, TimeoutOption, open_line
 from gateway.cli.output import JsonFlag, plain, print_json, say
-from gateway.cli.provision_verify import BusOption
-from gateway.errors import ConfigurationError, GewuError
+from gateway.cli.run import ConfigOption
+from gateway.errors import ConfigurationError, TryAgain
 
-if TYPE_CHECKING:
-    from gateway.bus.transport import Line
-    from provisioning.plan import PlanRow
-    from provisioning.site_update import Terms, UpdateRow
-
-app = typer.Typer(no_args_is_help=True, help="Bring a running site up to date (docs/provisioning.md).")
-
-PEOPLE_FIRST = (
-    "People first: a board that restarts protects nothing for some seconds; contacts do not move. A certified breaker "
-    "stays upstream. 安全第一：装置重启的几秒内没有保护，触点不动作；上级须装认证断路器。"
-)
-_LOOK_S = 30.0
+_CONFIG = Path("/etc/gewu/gewu.toml")
+_MAKERS = "makers"
+_JOURNAL = "updates.jsonl"
 
 
-@app.command()
-def boards(
-    plan: Annotated[Path, typer.Option(help="CSV or xlsx: see `gewu provision plan`.")],
-    bus: BusOption,
-    baud: Annotated[int, typer.Option("--baud", "-b", help="The speed in bit/s.")],
-    bundle: Annotated[Path, typer.Option("--bundle", help="The signed firmware (`gewu firmware build --key`).")],
-    signer: Annotated[
-        Path, typer.Option("--signer", help="RSA key in PEM, public or private: whose signature it has.")
-    ],
-    keys: Annotated[
-        Path | None, typer.Option("--keys", help="The boards' keys; else device-keys.toml beside the plan.")
-    ] = None,
-    first: Annotated[str | None, typer.Option("--first", help="The board that is tried first.")] = None,
-    window: Annotated[str, typer.Option("--window", help="Local time in which it may work.")] = "22:00-05:00",
-    now: Annotated[bool, typer.Option("--now", help="At any time of the day.")] = False,
-    share: Annotated[float, typer.Option(min=0.01, max=1.0, help="Of the bus's time, at most.")] = 0.25,
-    watch: Annotated[float, typer.Option(min=0, help="Seconds that the first board is watched.")] = 600.0,
-    parity: ParityOption = "N",
-    stopbits: StopbitsOption = 1,
-    timeout: TimeoutOption = 0.3,
-    config: ConfigOption = None,
-    journal: Annotated[Path | None, typer.Option(help="Record; else PLAN.journal.jsonl beside the plan.")] = None,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+def update(
+    file: Annotated[Path, typer.Argument(metavar="UPDATE", help="The signed file of `gewu provision pack`.")],
+    config: ConfigOption = _CONFIG,
+    dry: Annotated[bool, typer.Option("--list", help="Check it and say what would be done.")] = False,
+    older: Annotated[bool, typer.Option("--older", help="Also an update older than the last one.")] = False,
+    deadline: Annotated[float, typer.Option(min=1, help="Seconds in which what is new must be well.")] = 180.0,
     as_json: JsonFlag = False,
 ) -> None:
-    """New firmware for the boards of a plan, over their bus: one first and watched, then the rest, stop on failure."""
-    from provisioning.plan_file import read_plan
-    from provisioning.site_update import order
-    from provisioning.site_update import window as span
-
-    rows = order([row for row in read_plan(plan).rows if row.own], first)
-    is_open: Callable[[], bool] = (lambda: True) if now else span(window, _minute)
-    terms = _terms(bundle, signer, share, watch, is_open)
-    say(PEOPLE_FIRST)
-    say(f"{len(rows)} boards get {terms.version}, {rows[0].id} first.")
-    if not yes and not sys.stdin.isatty():
-        raise GewuError("Nothing was done: nobody can be asked here; --yes goes on.")
-    if not yes:
-        typer.confirm("Go on / 继续?", abort=True, err=True)
-    if not is_open():
-        say(f"Waiting for {window}. Ctrl-C ends it; nothing was begun.")
-        while not is_open():
-            time.sleep(_LOOK_S)
-    line, _holder = open_line(bus, baud, parity, stopbits, timeout, config)
-    try:
-        record = journal or plan.with_suffix(".journal.jsonl")
-        found = _work(line, rows, plan, keys or plan.with_name("device-keys.toml"), terms, record)
-    finally:
-        line.close()
-    _show(found, as_json)
-
-
-def _minute() -> int:
-    now = time.localtime()
-    return now.tm_hour * 60 + now.tm_min
-
-
-def _terms(bundle: Path, signer: Path, share: float, watch: float, is_open: Callable[[], bool]) -> "Terms":
-    from provisioning.bundle_contents import open_bundle, release_of
-    from provisioning.signer import signer_of
-    from provisioning.site_update import Terms
-
-    try:
-        data = bundle.read_bytes()
-    except OSError as error:
-        raise ConfigurationError(f"The bundle {bundle} cannot be read: {error.strerror}.") from error
-    open_bundle(data, signer_of(signer))
-    return Terms(data, release_of(data), hashlib.sha256(data).hexdigest(), share, watch, is_open)
-
-
-def _work(
-    line: "Line", rows: "list[PlanRow]", plan: Path, keys: Path, terms: "Terms", journal: Path
-) -> "list[UpdateRow]":
-    from gateway import profile as profiles
-    from gateway.cli.provision_progress import Ports
+    """Update this gateway: checked, staged, tried, and undone by itself when it is not well. Again, it resumes."""
+    from gateway.camera import trust
     from gateway.clock import SystemClock
-    from gateway.commands import board_keys
-    from provisioning.board_update import BoardUpdate
+    from gateway.config import load
     from provisioning.journal import Journal
-    from provisioning.site_update import update
+    from provisioning.update.system import Systemd, writable_root
+    from provisioning.update.updating import Site, home_of, look
+    from provisioning.update.updating import update as carry_out
 
-    known, clock = board_keys.load(keys), SystemClock()
-    if lacking := [row.id for row in rows if row.id not in known]:
-        raise ConfigurationError(f"{keys} has no key of {', '.join(lacking)}: without it a board takes no update.")
-    boards = [
-        (row, BoardUpdate(line, row.address, profiles.load(row.profile, plan.parent), known[row.id], clock))
-        for row in rows
-    ]
-    with Journal(journal, clock) as record, Ports([row.id for row in rows]) as shown:
-        return update(boards, terms, record, clock, shown.said)
-
-
-def _show(found: "list[UpdateRow]", as_json: bool) -> None:
+    loaded, clock = load(config), SystemClock()
+    makers = [trust.MAKER, *_makers(config.with_name(_MAKERS))]
+    models = [trust.MAKER, *loaded.vision.trusted]
+    site = Site(home_of(), loaded, Systemd(), makers, models, clock, deadline)
+    with Journal(loaded.gateway.data_dir / _JOURNAL, clock) as journal:
+        manifest = look(file, site, journal, older)
+        if dry:
+            parts = [part for part, there in (("gateway", manifest.gateway), ("models", manifest.models)) if there]
+            version = manifest.gateway.version if manifest.gateway else None
+            document = {"serial": manifest.serial, "made": manifest.made, "parts": parts, "version": version}
+            if as_json:
+                print_json(document)
+            else:
+                plain.print(
+                    f"Update {manifest.serial} of {manifest.made}: {', '.join(parts)}. It may be carried out here."
+                )
+            return
+        with writable_root():
+            outcomes = carry_out(file, manifest, site, journal, say)
     if as_json:
-        print_json([row.as_json() for row in found])
+        print_json({"serial": manifest.serial, "stages": [outcome.as_json() for outcome in outcomes]})
     else:
-        for row in found:
-            plain.print(f"{row.id} {row.before or '-'} {row.trouble or row.state}", markup=False)
-    if any(row.state != "proven" for row in found):
+        for outcome in outcomes:
+            plain.print(f"{outcome.stage}: {outcome.state}{f': {outcome.why}' if outcome.why else ''}", markup=False)
+    if any(outcome.why for outcome in outcomes):
         raise typer.Exit(1)
+
+
+def _makers(file: Path) -> list[str]:
+    """Keys of makers beside the configuration, a line each."""
+    return file.read_text(encoding="ascii").split() if file.is_file() else []
+
+
+def pack(
+    out: Annotated[Path, typer.Option(help="The update file to write.")],
+    key: Annotated[Path, typer.Option(help="The maker's key: Ed25519 in PEM, without a passphrase.")],
+    package: Annotated[Path | None, typer.Option(help="The .deb whose wheels become the gateway's part.")] = None,
+    models: Annotated[Path | None, typer.Option(help="A folder of signed models.")] = None,
+    serial: Annotated[int | None, typer.Option(min=1, help="Its number; else the time, as 202611221530.")] = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Make a signed update for `gewu provision update`."""
+    from gateway.camera.trust import private_key, public_half
+    from gateway.clock import SystemClock
+    from gateway.records import rfc3339
+    from provisioning.update.update_file import Manifest
+    from provisioning.update.update_file import pack as write
+
+    if package is None and models is None:
+        raise ConfigurationError("An update needs something in it: --package FILE.deb, --models FOLDER, or both.")
+    try:
+        signer = private_key(key.read_bytes())
+    except OSError as error:
+        raise ConfigurationError(f"The key {key} cannot be read: {error.strerror}.") from None
+    now = rfc3339(SystemClock().wall_ms())
+    number = serial or int("".join(character for character in now[:16] if character.isdigit()))
+    with tempfile.TemporaryDirectory(dir=out.parent, prefix=".pack-") as work:
+        files: dict[str, Path] = {}
+        part = None
+        if package is not None:
+            wheels = _wheels(package, Path(work))
+            files |= {f"gateway/{path.name}": path for path in sorted(wheels.iterdir()) if path.is_file()}
+            part = _part(package, wheels)
+        if models is not None:
+            endings = (".json", ".sig", ".tflite", ".npz")
+            files |= {f"models/{path.name}": path for path in sorted(models.iterdir()) if path.suffix in endings}
+        write(out, Manifest(number, now, [], part, models is not None), files, signer)
+    if as_json:
+        print_json({"file": str(out), "serial": number, "files": len(files), "maker": public_half(signer)})
+    else:
+        plain.print(f"{out}: update {number}, {len(files)} files, signed by {public_half(signer)}", markup=False)
+
+
+def _wheels(package: Path, work: Path) -> Path:
+    """The wheels of a .deb, in a folder of `work`."""
+    done = subprocess.run(["dpkg-deb", "-x", str(package), str(work)], capture_output=True, text=True, check=False)
+    wheels = work / "usr/share/gewu/wheels"
+    if done.returncode != 0 or not wheels.is_dir():
+        raise ConfigurationError(f"{package} is no package of gewu: make one with `gewu provision deb`.")
+    return wheels
+
+
+def _part(package: Path, wheels: Path) -> Any:
+    from gateway.outbox.migrations import released
+    from provisioning.deb.package import MACHINES
+    from provisioning.update.update_file import GatewayPart
+
+    asked = ["dpkg-deb", "-f", str(package), "Architecture", "Version"]
+    done = subprocess.run(asked, capture_output=True, text=True, check=True)
+    fields = dict(line.split(": ", 1) for line in done.stdout.splitlines())
+    pythons = [f"3.{minor}" for minor in range(11, 14) if next(wheels.glob(f"msgspec-*-cp3{minor}-*.whl"), None)]
+    if not pythons:
+        raise TryAgain(f"{package} holds wheels for no Python.")
+    return GatewayPart(fields["Version"], MACHINES[fields["Architecture"]], pythons, released()[-1][0])

@@ -1,4 +1,4 @@
-"""`gewu provision update boards`: a real bundle onto a board through its running gateway, cut and gone on with."""
+"""`gewu provision update-boards`: a real bundle onto a board through its running gateway, cut and gone on with."""
 
 import json
 import signal
@@ -59,7 +59,7 @@ def test_boards_are_updated_through_the_running_gateway(
     site.wait_for_values("b1")
 
     command = [
-        "provision", "update", "boards", "--plan", str(plan), "--bus", bus["port"], "--baud", "115200",
+        "provision", "update-boards", "--plan", str(plan), "--bus", bus["port"], "--baud", "115200",
         "--bundle", str(tmp_path / "new.bundle"), "--signer", str(tmp_path / "maker.pem"),
         "--now", "--share", "1", "--watch", "1", "--yes", "--json",
     ]  # fmt: skip
