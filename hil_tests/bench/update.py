@@ -14,13 +14,16 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from gateway import profile
-from gateway.bus.command import Code, explain, frame
+from gateway.bus.command import Code, explain
 from gateway.errors import GewuError
+from gateway.profile import Profile
 from gateway.profile.model import Mailbox
 from hil_tests.bench.row import Row
+from hil_tests.hil.board import DONE, Board
 from hil_tests.rig.flash import fill, settings_of
 from hil_tests.rig.master import Master
-from hil_tests.rig.site import Board, Bus, parse_site
+from hil_tests.rig.site import Board as VirtualBoard
+from hil_tests.rig.site import Bus, parse_site
 from hil_tests.rig.village import Village
 from provisioning import firmware_build, firmware_bundle
 from provisioning.settings import slot_bytes
@@ -29,52 +32,34 @@ BAUD = 115200
 _BITS = 10  # of a character, 8N1
 _T35_S = 0.00175
 _NEW = "99.0.0"
-_PATIENCE_S = 60.0
 _BROADCAST_S = 0.035  # the wire time of a block is 22 ms; the board stores four in the time of four
 _TURNS = 60
 _RECEIVING, _READY, _FAILED = 2, 4, 5
 _PROFILE = profile.load("gewu-breaker")
-_ADDRESSES = {register.name: (register.address, register.size) for register in _PROFILE.registers}
 
 Progress = Callable[[str], None]
 # Way, how many boards, and whether the power is cut in the middle.
 WAYS = (("15h", 1, False), ("10h", 1, False), ("10h", 1, True), ("broadcast", 2, False))
 
 
-class Updated:
-    """One board that takes an update: its registers, its commands, its blocks."""
+class Updated(Board):
+    """One board that takes an update: its blocks beside all that a board can do. `awaited`: the update's release."""
 
-    def __init__(self, master: Master, unit: int, key: bytes) -> None:
-        assert _PROFILE.mailbox is not None
-        self.master, self.unit, self._key = master, unit, key
-        self.box: Mailbox = _PROFILE.mailbox
+    def __init__(
+        self, master: Master, unit: int, key: bytes, serial: str = "", profile: Profile = _PROFILE, awaited: str = _NEW
+    ) -> None:
+        super().__init__(master, unit, profile, serial or f"u{unit}", key)
+        assert profile.mailbox is not None
+        self.box: Mailbox = profile.mailbox
+        self.awaited = awaited
 
-    def value(self, name: str) -> int:
-        """An input register by its name."""
-        address, size = _ADDRESSES[name]
-        return int.from_bytes(b"".join(w.to_bytes(2, "big") for w in self.master.registers(self.unit, address, size)))
-
-    def command(self, code: Code, argument: bytes = b"") -> None:
+    def ordered(self, code: Code, argument: bytes = b"") -> None:
         """Done, or GewuError with the board's reason."""
-        judged = self.value("commands_judged")
-        words = self.master.registers(self.unit, _ADDRESSES["nonce_high"][0], 4)
-        nonce = b"".join(word.to_bytes(2, "big") for word in words)
-        made = frame(self._key, f"u{self.unit}", code, self.value("command_counter") + 1, nonce, argument)
-        self.master.write(self.unit, self.box.command_register, made + bytes(len(made) % 2))
-        self.until(lambda: self.value("commands_judged") != judged, f"judged {code.name}")
-        if (result := self.value("command_result")) != 1:
+        if (result := self.command(code, argument)) != DONE:
             raise GewuError(f"Unit {self.unit}, {code.name}: {explain(result)}")
 
-    def until(self, reached: Callable[[], bool], what: str) -> None:
-        """GewuError names what was not reached in time."""
-        deadline = time.monotonic() + _PATIENCE_S
-        while not reached():
-            if time.monotonic() > deadline:
-                raise GewuError(f"Unit {self.unit} never {what}; look at `update_trouble` in docs/firmware.md.")
-            time.sleep(0.01)
-
     def begin(self, bundle: bytes) -> None:
-        self.command(Code.BEGIN, firmware_bundle.begin_argument(bundle))
+        self.ordered(Code.BEGIN, firmware_bundle.begin_argument(bundle))
         self.until(lambda: self.value("update_state") == _RECEIVING, "began to receive")
 
     def missing(self, count: int) -> list[int]:
@@ -92,19 +77,15 @@ class Updated:
     def install(self) -> None:
         """Checked and written, not yet tried."""
         self.until(lambda: self.value("update_missing") == 0, "had all blocks")
-        self.command(Code.INSTALL)
+        self.ordered(Code.INSTALL)
         self.until(lambda: self.value("update_state") in (_READY, _FAILED), "came to a verdict")
         if trouble := self.value("update_trouble"):
             raise GewuError(f"Unit {self.unit} refused the update: trouble {trouble}.")
 
     def start(self) -> None:
         """Restarted, and the new image answers. Whether it stays it decides by itself, ten seconds later."""
-        self.command(Code.RESTART)
-        self.until(lambda: self._release() == _NEW, "started with the update")
-
-    def _release(self) -> str:
-        answer = self.master.ask(bytes((self.unit, 0x2B, 0x0E, 4, 2)))
-        return answer[10:].decode() if answer and not answer[1] & 0x80 else ""
+        self.ordered(Code.RESTART)
+        self.until(lambda: self.release() == self.awaited, "started with the update")
 
 
 def measure(progress: Progress, ways: Sequence[tuple[str, int, bool]] = WAYS) -> Iterator[Row]:
@@ -113,7 +94,7 @@ def measure(progress: Progress, ways: Sequence[tuple[str, int, bool]] = WAYS) ->
     bundle, key = release(signing), os.urandom(32)
     given = {"key": key.hex(), "signer": firmware_bundle.signer(signing)}
 
-    def load(folder: Path, board: Board, bus: Bus) -> None:
+    def load(folder: Path, board: VirtualBoard, bus: Bus) -> None:
         fill(folder, board, bus)
         (folder / "settings.a").write_bytes(slot_bytes(settings_of(board, bus) | given, 1))
 
