@@ -8,7 +8,7 @@ from hil_tests.injectors.injector import Injector
 
 
 def open_injector(table: InjectorTable, rig: Path | None) -> Injector:
-    """Ready to inject. `rig`: the folder of the rig that a virtual bench runs on. ConfigurationError, InstrumentTrouble."""
+    """Ready to inject. `rig`: the folder of the rig of a virtual bench. ConfigurationError, InstrumentTrouble."""
     if table.kind == "rig":
         from hil_tests.injectors.rig import RigInjector
 
