@@ -11,6 +11,7 @@ from typing import Any, Literal
 from pydantic import Field, model_validator
 
 from gateway import tomlfile
+from hil_tests.injectors.injector import Quantity
 from hil_tests.rig.site import Name
 
 Kind = Literal["virtual", "desk", "site"]
@@ -63,16 +64,31 @@ class InjectorTable(tomlfile.Section):
     name: str = Field(default="", description="maker and model, for the paper")
     serial: str = Field(default="", description="its serial number, for the paper")
     resource: str = Field(default="", description='where it is, such as "TCPIP::10.0.0.5::5025::SOCKET" or a port')
+    quantities: list[Quantity] = Field(default=["amps", "volts", "residual", "celsius"], description="what it injects")
     circuits: dict[str, int] = Field(default_factory=dict, description="channel by the device's id")
+    amps_at_most: float = Field(default=0.0, ge=0, le=20_000, description="A, never exceeded; 0: none is injected")
+    volts_at_most: float = Field(default=0.0, ge=0, le=1000, description="V, never exceeded; 0: none is injected")
+    residual_at_most: float = Field(default=0.0, ge=0, le=100, description="A, never exceeded; 0: none is injected")
+    celsius_at_most: float = Field(default=0.0, ge=0, le=300, description="°C, never exceeded; 0: none is injected")
+    uncertainty_percent: float = Field(default=1.0, gt=0, le=10, description="of the injected value, k = 2")
+    reading_s: float = Field(default=0.2, ge=0, le=10, description="s, how old a reading of the instrument may be")
+    reaction_s: float = Field(default=0.4, ge=0.1, le=5, description="s, of a person with a stopwatch, k = 2")
+    baud: int = Field(default=9600, ge=300, le=1_000_000, description="of a set that speaks Modbus")
+    address: int = Field(default=1, ge=1, le=247, description="of a set that speaks Modbus")
+    profile: str = Field(default="", description="the file with its registers, of a set that speaks Modbus")
 
 
 class ReferenceTable(tomlfile.Section):
     """What accuracy is held against."""
 
-    kind: Literal["rig", "modbus", "person"]
+    kind: Literal["rig", "scpi", "modbus", "person"]
     name: str = Field(default="", description="maker and model, for the paper")
     serial: str = Field(default="", description="its serial number, for the paper")
     uncertainty_percent: float = Field(default=0.2, gt=0, le=10, description="of reading, k = 2")
+    class_percent: float = Field(
+        default=1.0, gt=0, le=20, description="largest error allowed to a board, % of reading, beside its last digit"
+    )
+    resource: str = Field(default="", description='of one that speaks SCPI: "TCPIP::10.0.0.5::30000::SOCKET"')
     port: str = ""
     baud: int = Field(default=9600, ge=300, le=1_000_000)
     address: int = Field(default=1, ge=1, le=247)
