@@ -7,6 +7,7 @@ from pathlib import Path
 from gateway.bus.wire import Wire
 from gateway.errors import ConfigurationError
 from gateway.profile.load import load as load_profile
+from hil_tests.curve.limits import CONVENTIONAL_S
 from hil_tests.hil.bench_file import BenchFile, Bus, Device
 from hil_tests.hil.board import Board
 from hil_tests.hil.hands import Hands, Person, RigHands
@@ -14,7 +15,7 @@ from hil_tests.hil.hurried import HurriedInjector
 from hil_tests.hil.probe import Probe
 from hil_tests.hil.reference import ReferenceMeter, open_reference
 from hil_tests.injectors.choice import open_injector
-from hil_tests.injectors.injector import Injector
+from hil_tests.injectors.injector import Injector, TripTime
 
 
 class Bench:
@@ -70,6 +71,16 @@ class Bench:
     def long_delays(self) -> Injector:
         """For delays of minutes and hours: the injector itself, or on a virtual bench the firmware in hurried time."""
         return HurriedInjector(self.devices) if self.file.bench.kind == "virtual" else self.injector
+
+    def soaked_trip(self, device: Device, soak: float, amps: float, timeout_s: float) -> TripTime | None:
+        """After the conventional time at `soak` times In the current rises to `amps` A; None: it tripped before."""
+        if isinstance(self.long_delays, HurriedInjector):
+            return self.long_delays.soaked(device.id, soak, amps, timeout_s)
+        hours = CONVENTIONAL_S * (1 if device.rating <= 63 else 2)
+        first = self.injector.trip_time(device.id, quantity="amps", value=soak * device.rating, timeout_s=hours)
+        if first.seconds is not None:
+            return None
+        return self.injector.trip_time(device.id, quantity="amps", value=amps, timeout_s=timeout_s)
 
     @cached_property
     def person(self) -> Person:

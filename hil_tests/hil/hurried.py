@@ -61,6 +61,10 @@ class HurriedInjector:
             for value, found in zip(values, curve.run(questions), strict=True)
         ]
 
+    def soaked(self, circuit: str, soak: float, amps: float, timeout_s: float) -> TripTime:
+        """Straight after the conventional time at `soak` times In; GewuError when it trips during that."""
+        return self.trip_time(circuit, quantity="amps", value=amps, timeout_s=timeout_s, hot=soak)
+
     def rest(self, circuit: str) -> None:
         """Nothing flows in virtual time."""
 

@@ -27,12 +27,17 @@ def _nobody(bench: BenchFile, _device: Device | None) -> bool:
     return not bench.people.present
 
 
+def _injecting(quantity: str) -> tuple[Lacks, Words]:
+    def lacks(bench: BenchFile, _device: Device | None) -> bool:
+        return bench.injector is None or quantity not in bench.injector.quantities
+
+    said = f"no injector of {quantity} on this bench: name one in [injector]"
+    return lacks, Words(said, f"没有可注入 {quantity} 的注入源：请在 [injector] 中写明")
+
+
 # Name of a need: whether this bench lacks it, and what to say then.
 NEEDS: dict[str, tuple[Lacks, Words]] = {
-    "injector": (
-        lambda bench, _: bench.injector is None,
-        Words("no injector: name a test set in [injector]", "没有注入源：请在 [injector] 中写明测试仪"),
-    ),
+    **{f"injector.{quantity}": _injecting(quantity) for quantity in ("amps", "volts", "residual", "celsius")},
     "reference_meter": (
         lambda bench, _: bench.reference_meter is None,
         Words("no reference meter: name one in [reference_meter]", "没有标准表：请在 [reference_meter] 中写明"),

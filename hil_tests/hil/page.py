@@ -7,6 +7,8 @@ from collections.abc import Iterable, Sequence
 from html import escape
 from typing import Any
 
+from hil_tests.curve import limits
+from hil_tests.curve import picture as curve_picture
 from hil_tests.hil.histogram import draw, percentiles
 
 _STYLE = """
@@ -154,8 +156,23 @@ def _bench(body: dict[str, Any]) -> str:
 
 
 def _curves(body: dict[str, Any]) -> str:
-    figures = "".join(f"<figure>{picture['svg']}</figure>" for picture in body["pictures"])
-    return f"<h2>Trip curves 脱扣曲线</h2>{figures}" if figures else ""
+    figures = "".join(f"<figure>{_curve(device, body)}</figure>" for device in body["bench"]["devices"])
+    drawn = figures.replace("<figure></figure>", "")
+    return f"<h2>Trip curves 脱扣曲线</h2>{drawn}" if drawn else ""
+
+
+def _curve(device: dict[str, Any], body: dict[str, Any]) -> str:
+    """The band of the standard with all that was measured of this device; empty when nothing was."""
+    points = [(x, seconds) for x, seconds in body["curves"].get(device["id"], ())]
+    points += [
+        (row["multiple"], row["seconds"])
+        for row in body["trips"]
+        if row["device"] == device["id"] and row["quantity"] == "amps" and row["seconds"] is not None
+    ]
+    if not points:
+        return ""
+    title = f"{device['id']}: {device['rating']} A, curve {device['curve']} 曲线"
+    return curve_picture.draw(title, "I / In", points, limits.overcurrent(device["rating"], device["curve"]))
 
 
 def _trips(rows: Sequence[dict[str, Any]]) -> str:

@@ -34,9 +34,9 @@ def document(bench: BenchFile, results: list[Result], began: float, ended: float
         "verdicts": counted(results),
         "tests": [_test(result) for result in results],
     }
-    for name in ("trips", "accuracy", "latencies", "pictures", "notes"):
+    for name in ("trips", "accuracy", "latencies", "notes"):
         body[name] = [row for one in measured for row in one[name]]
-    for name in ("versions", "serials"):
+    for name in ("versions", "serials", "curves"):
         body[name] = {device: text for one in measured for device, text in one[name].items()}
     return body | {"sha256": digest(body)}
 

@@ -82,20 +82,13 @@ class Latency(msgspec.Struct, frozen=True, kw_only=True):
     errors: int
 
 
-class Picture(msgspec.Struct, frozen=True, kw_only=True):
-    """A drawing for the paper."""
-
-    title: str
-    svg: str
-
-
 class Measures(msgspec.Struct, kw_only=True):
     """What tests measured beside their verdicts."""
 
     trips: list[TripRow] = []
     accuracy: list[AccuracyRow] = []
     latencies: list[Latency] = []
-    pictures: list[Picture] = []
+    curves: dict[str, list[tuple[float, float]]] = {}  # device: multiple of In, s
     versions: dict[str, str] = {}  # firmware by device, as found
     serials: dict[str, str] = {}
     notes: list[str] = []

@@ -82,7 +82,7 @@ def _site_board(device: Device) -> dict[str, Any]:
         "curve": device.curve,
         "meter": device.meter,
         "fitted": device.fitted,
-        "load": 6.0,
+        "load": 1.0,
     }
 
 
