@@ -10,6 +10,8 @@ from hil_tests.hil.bench_file import ReferenceTable
 from hil_tests.hil.board import Board
 from hil_tests.hil.hands import Person
 from hil_tests.hil.probe import Probe
+from hil_tests.injectors.scpi_meter import ScpiMeter
+from hil_tests.injectors.visa import VisaInstrument
 from hil_tests.rig import control
 
 QUANTITIES = {"voltage": "V", "current": "A", "power": "W", "frequency": "Hz"}
@@ -69,6 +71,31 @@ class ModbusMeter:
         return Known(values, _share(values, self._table.uncertainty_percent))
 
 
+class SpeakingMeter:
+    """A reference meter that speaks SCPI, asked over a connection of its own each time."""
+
+    def __init__(self, table: ReferenceTable) -> None:
+        self._table = table
+
+    def describe(self) -> dict[str, Any]:
+        meter = self._opened()
+        try:
+            return meter.identity() | {"uncertainty": described(self._table)["uncertainty"]}
+        finally:
+            meter.close()
+
+    def read(self, circuit: str) -> Known:
+        meter = self._opened()
+        try:
+            values = meter.values()
+        finally:
+            meter.close()
+        return Known(values, _share(values, self._table.uncertainty_percent))
+
+    def _opened(self) -> ScpiMeter:
+        return ScpiMeter(VisaInstrument(self._table.resource))
+
+
 class ReadByPerson:
     """A person reads the meter's face."""
 
@@ -92,6 +119,8 @@ def open_reference(table: ReferenceTable, rig: Path | None, person: Person) -> R
     if table.kind == "rig":
         assert rig is not None  # the bench file was checked for that
         return RigTruth(rig)
+    if table.kind == "scpi":
+        return SpeakingMeter(table)
     return ModbusMeter(table) if table.kind == "modbus" else ReadByPerson(table, person)
 
 

@@ -83,7 +83,7 @@ class ItechLoad:
                 raise InstrumentTrouble(f"{self.name} gives amperes only: no {quantity} can be injected with it.")
         if amps is not None:
             self._prepare(circuit, amps)
-            self._guarded(lambda: self._tell(_ON if amps else _OFF))
+            self._guarded(lambda: self._tell(_ON) if amps else self._off())
 
     def trip_time(self, circuit: str, *, quantity: Quantity, value: float, timeout_s: float) -> TripTime:
         if quantity != "amps":
@@ -94,7 +94,7 @@ class ItechLoad:
         return found
 
     def rest(self, circuit: str) -> None:
-        self._guarded(lambda: self._tell(_OFF))
+        self._off()
 
     def close(self) -> None:
         """Off, and back to its own panel."""

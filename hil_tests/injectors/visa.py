@@ -81,7 +81,10 @@ class VisaInstrument:
             self._session = None
 
     def _lost(self, command: str, error: Exception) -> InstrumentTrouble:
-        return InstrumentTrouble(f"The instrument at {self._resource} did not answer to {command} ({_words(error)}).")
+        return InstrumentTrouble(
+            f"The instrument at {self._resource} did not answer to {command} ({_words(error)}): look at "
+            "its power, its cable, and the address in its menu."
+        )
 
 
 def _words(error: Exception) -> str:
