@@ -16,10 +16,10 @@ from typing import Any, TypeVar
 
 from gateway.errors import ConfigurationError, GewuError
 from hil_tests.rig.bootloader import Bootloaders
-from hil_tests.rig.circuit import parse_injection
+from hil_tests.rig.circuit import SETTLED, parse_injection
 from hil_tests.rig.control import ControlServer
 from hil_tests.rig.device import Device
-from hil_tests.rig.flash import fill, wiring_of
+from hil_tests.rig.flash import fill, resettle, wiring_of
 from hil_tests.rig.hub import Hub
 from hil_tests.rig.interpreter import micropython
 from hil_tests.rig.loop import Loop
@@ -105,7 +105,10 @@ class Village:
         return self._do(self._state)
 
     def inject(self, board: str, pairs: dict[str, str]) -> None:
-        """Change what `board` measures; ConfigurationError, nothing changed, names what is wrong."""
+        """Change what `board` measures, or the faults of the bus of that name.
+
+        ConfigurationError, nothing changed, names what is wrong.
+        """
         self._do(lambda: self._inject(board, pairs))
 
     def fault(self, bus: str, pairs: dict[str, str]) -> None:
@@ -196,9 +199,15 @@ class Village:
         return {}
 
     def _inject(self, board: str, pairs: dict[str, str]) -> dict[str, int]:
-        """Answers when it was done, in Unix ms, as `trips` counts."""
+        """Answers when it was done, in Unix ms, as `trips` counts. The name of a bus means its faults."""
+        if board in self._hubs and board not in self._devices:
+            self._fault(board, pairs)
+            return {"at_ms": time.time_ns() // 1_000_000}
         device = self._device(board)
         values = parse_injection(pairs)
+        if settled := {key: round(values[key]) for key in SETTLED if key in values}:
+            resettle(self._flash(board), settled)
+            values["kill"] = 1.0
         at_ms = time.time_ns() // 1_000_000
         device.inject(values)
         return {"at_ms": at_ms}
