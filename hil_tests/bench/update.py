@@ -34,7 +34,7 @@ _T35_S = 0.00175
 _NEW = "99.0.0"
 _BROADCAST_S = 0.035  # the wire time of a block is 22 ms; the board stores four in the time of four
 _TURNS = 60
-_RECEIVING, _READY, _FAILED = 2, 4, 5
+_RECEIVING, READY, _FAILED = 2, 4, 5
 _PROFILE = profile.load("gewu-breaker")
 
 Progress = Callable[[str], None]
@@ -78,7 +78,7 @@ class Updated(Board):
         """Checked and written, not yet tried."""
         self.until(lambda: self.value("update_missing") == 0, "had all blocks")
         self.ordered(Code.INSTALL)
-        self.until(lambda: self.value("update_state") in (_READY, _FAILED), "came to a verdict")
+        self.until(lambda: self.value("update_state") in (READY, _FAILED), "came to a verdict")
         if trouble := self.value("update_trouble"):
             raise GewuError(f"Unit {self.unit} refused the update: trouble {trouble}.")
 
@@ -134,13 +134,13 @@ def _way(way: str, boards: list[Updated], bundle: bytes, case: str, cutting: Vil
     for board in boards:
         board.begin(bundle)
     started = time.monotonic()
-    sent = _transfer(way, boards, blocks[: len(blocks) // 2], len(blocks))
+    sent = transfer(way, boards, blocks[: len(blocks) // 2], len(blocks))
     for board in boards if cutting else ():
         assert cutting is not None
         cutting.inject(f"u{board.unit}", {"kill": "1"})
         board.until(lambda board=board: board.value("update_state") == 0, "came back from the cut")  # type: ignore[misc]
         board.begin(bundle)
-    sent += _transfer(way, boards, blocks, len(blocks))
+    sent += transfer(way, boards, blocks, len(blocks))
     there = time.monotonic()
     for board in boards:
         board.install()
@@ -154,7 +154,7 @@ def _way(way: str, boards: list[Updated], bundle: bytes, case: str, cutting: Vil
     yield Row(case=case, metric="whole_s", value=round(time.monotonic() - began, 2), unit="s")
 
 
-def _transfer(way: str, boards: list[Updated], blocks: list[bytes], count: int) -> int:
+def transfer(way: str, boards: list[Updated], blocks: list[bytes], count: int) -> int:
     """Until no board lacks one of these blocks; how many were sent."""
     sent = 0
     for _turn in range(_TURNS):

@@ -67,10 +67,15 @@ class Bench:
             self._injector = open_injector(self.file.injector, self.rig)
         return self._injector
 
+    @property
+    def hurried(self) -> bool:
+        """Whether long delays are asked in virtual time."""
+        return self.file.bench.kind == "virtual"
+
     @cached_property
     def long_delays(self) -> Injector:
         """For delays of minutes and hours: the injector itself, or on a virtual bench the firmware in hurried time."""
-        return HurriedInjector(self.devices) if self.file.bench.kind == "virtual" else self.injector
+        return HurriedInjector(self.devices) if self.hurried else self.injector
 
     def soaked_trip(self, device: Device, soak: float, amps: float, timeout_s: float) -> TripTime | None:
         """After the conventional time at `soak` times In the current rises to `amps` A; None: it tripped before."""

@@ -55,8 +55,10 @@ def breaker(bench: Bench, device: Device, live: Board) -> Iterator[Board]:
 
 
 @pytest.fixture
-def cold(breaker: Board) -> Board:
-    """A breaker without heat: on a real bench this can take minutes."""
+def cold(bench: Bench, breaker: Board) -> Board:
+    """A breaker without heat: this can take minutes, but not where long delays are asked in virtual time."""
+    if bench.hurried:
+        return breaker
     try:
         breaker.until(lambda: breaker.number("thermal") <= _COLD_PERCENT, "cooled down", _COOLING_S)
     except GewuError as error:
@@ -87,4 +89,5 @@ def make_ready(bench: Bench, device: Device, board: Board) -> None:
 def _harmless(board: Board) -> bool:
     """Whether a closed contact would stay closed: the trip is over, and nothing dangerous is measured."""
     over = board.value("trip_count") == 0 or board.number("trip_age") > _REARM_MS
-    return over and board.number("voltage") < 240 and board.number("measure_age") < 2000
+    calm = board.number("voltage") < 240 and board.number("measure_age") < 2000 and not board.value("residual_output")
+    return over and calm
