@@ -44,6 +44,9 @@ def hil(
         return
     if find_spec("pytest") is None:
         raise ConfigurationError("`gewu hil` needs pytest: pip install 'gewu-edge[hil]'.")
+    if selftest:
+        _selftest(json_output)
+        return
     from hil_tests.hil import bench_file
     from hil_tests.hil import virtual as virtual_bench
 
@@ -143,3 +146,34 @@ def _check(folder: Path, json_output: bool) -> None:
         plain.print(f"the report in {folder} is as it was handed over.")
     if troubles:
         raise typer.Exit(1)
+
+
+def _selftest(json_output: bool) -> None:
+    """Each mutant is one test: PASS when its check was red on it and green on sound code."""
+    import msgspec
+
+    from hil_tests.selftest.run import run as try_mutants
+
+    rows = try_mutants(say)
+    survivors = sum(not row.caught for row in rows)
+    if json_output:
+        counts = {"PASS": len(rows) - survivors, "FAIL": survivors, "SETUP-ERROR": 0, "NOT-RUN": 0}
+        print_json({"verdicts": counts, "tests": [msgspec.to_builtins(row) for row in rows]})
+    else:
+        _show_mutants(rows)
+    if survivors:
+        raise typer.Exit(1)
+
+
+def _show_mutants(rows: list[Any]) -> None:
+    from rich.table import Table
+
+    table = Table(title="what was broken, and which check saw it", title_justify="left")
+    for heading in ("mutant", "check", "sound", "mutant's", "what it saw"):
+        table.add_column(heading)
+    for row in rows:
+        table.add_row(f"{row.mutation}: {row.says}", row.check, row.sound, row.mutant, row.came[:60])
+    plain.print(table)
+    for row in rows:
+        if not row.caught:
+            plain.print(f"NOT CAUGHT  {row.mutation} ({row.file}): {row.check} said {row.sound}, then {row.mutant}")

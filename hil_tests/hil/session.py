@@ -66,8 +66,8 @@ def suites(plan: Plan) -> list[str]:
 
 
 ORDER = (
-    "identity", "modbus", "protection", "alarms", "metering", "journal", "authority", "update", "power", "traffic", "path",
-    "gateway", "camera",
+    "identity", "modbus", "protection", "alarms", "metering", "journal", "authority", "update", "power", "traffic",
+    "store", "path", "gateway", "camera",
 )  # fmt: skip
 """The order of the paper, and of each lane: what moves nothing first, what wears most last."""
 
