@@ -90,12 +90,6 @@ NEEDS: dict[str, tuple[Lacks, Words]] = {
             "会占用正在服务现场的机器：请在工作台上运行",
         ),
     ),
-    "apsw": (
-        lambda _bench, _device: find_spec("apsw") is None,
-        Words(
-            "the tool apsw is not installed: pip install 'gewu-edge[hil]'", "未安装 apsw：pip install 'gewu-edge[hil]'"
-        ),
-    ),
     "camera_extra": (
         lambda _bench, _device: any(find_spec(name) is None for name in ("av", "PIL", "ai_edge_litert")),
         Words("what cameras need is not installed: pip install 'gewu-edge[camera]'", "未安装摄像头所需组件"),
