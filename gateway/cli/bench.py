@@ -156,6 +156,24 @@ def camera(
     show(measurement.measure(measurement.Plan(dataset, pictures, seconds, hours, into)), json_output)
 
 
+@app.command()
+def soak(
+    hours: Annotated[float, typer.Option(min=0.1, max=1000.0, help="Simulated hours.")] = 72.0,
+    load: Annotated[
+        float, typer.Option(min=0.1, max=20.0, help="Times the design load: 100 devices, ten values each, every 10 s.")
+    ] = 1.0,
+    seed: Annotated[int, typer.Option(help="The same seed brings the same faults.")] = 1,
+    json_output: JsonFlag = False,
+) -> None:
+    """Three days of a gateway in a quarter of an hour, a fault every 30 simulated seconds; what was lost: nothing."""
+    from hil_tests.bench import soak as measurement
+
+    report = measurement.measure(measurement.Plan(hours, load, seed), say)
+    show(report, json_output)
+    if measurement.broken(report):
+        raise typer.Exit(1)
+
+
 def show(report: Any, json_output: bool) -> None:
     """The report (`name`, `rows`, `machine`) as JSON or as a table."""
     document = msgspec.to_builtins(report)

@@ -59,12 +59,12 @@ def _serve(village: Any, as_json: bool) -> None:
 
 @app.command()
 def inject(
-    board: Annotated[str, typer.Argument(help="Id of the board.")],
+    board: Annotated[str, typer.Argument(help="Id of the board; the name of a bus means its faults.")],
     values: Pairs,
     rig: RigOption = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Change what BOARD measures (current=80 voltage=231 ...), move its lever (handle=0), or kill it (kill=1)."""
+    """Change what BOARD measures (current=80 ...), move its lever (handle=0), kill it (kill=1), or spoil a bus."""
     _change(rig, {"do": "inject", "board": board, "values": _pairs(values)}, as_json)
 
 

@@ -1,7 +1,7 @@
 """Faults of the bus and of time (D1 to D5) on virtual boards: what is stored stays true, and all of it comes back."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
@@ -10,13 +10,14 @@ from typing import Any
 import pytest
 
 from gateway.bus.poller import BusPoller, HeardTime
-from gateway.bus.sink import Sink
 from gateway.clock import Clock, SystemClock
 from gateway.config import Bus, Device
 from gateway.learned_clock import LearnedClock
 from gateway.profile import load
-from gateway.records import ClockState, Event, Note, OpenEvent, Reading, Value
+from gateway.records import Reading, Value
 from hil_tests.end_to_end.scene import wait_for
+from hil_tests.faults.clock import SteppedClock
+from hil_tests.faults.memory import Memory
 from hil_tests.rig.site import parse_site
 from hil_tests.rig.village import Village
 
@@ -27,48 +28,6 @@ KINDS = {"b": "gewu-breaker", "s": "gewu-sensor"}
 PATIENCE_S = 0.6  # virtual boards share the machine with whatever else runs on it
 HOUR_MS = 3_600_000
 QUIET = {"noise": "0", "drop": "0", "collide": "0", "delay": "0"}
-
-
-class Memory(Sink):
-    """A store that remembers."""
-
-    def __init__(self) -> None:
-        self.readings: list[Reading] = []
-        self.events: list[Event] = []
-        self.notes: dict[str, str] = {}
-
-    def put_reading(self, reading: Reading) -> None:
-        self.readings.append(reading)
-
-    def accept_events(self, records: Sequence[OpenEvent], note: Note | None = None) -> None:
-        self.events += [record.event for record in records]
-        if note is not None:
-            self.keep_note(note)
-
-    def keep_note(self, note: Note) -> None:
-        self.notes[note.key] = note.text
-
-    def note(self, key: str) -> bytes | None:
-        noted = self.notes.get(key)
-        return None if noted is None else noted.encode()
-
-    def open_events(self) -> list[OpenEvent]:
-        return []
-
-
-class SteppedClock(SystemClock):
-    """The machine's clock, whose wall time stands `offset_ms` off, and is believed or not."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.offset_ms = 0
-        self.believed: ClockState = "trusted"
-
-    def wall_ms(self) -> int:
-        return super().wall_ms() + self.offset_ms
-
-    def state(self) -> ClockState:
-        return self.believed
 
 
 @pytest.fixture(scope="module")

@@ -1,5 +1,7 @@
 """What lies on a board's flash before its first boot: firmware and settings, or nothing on a fresh one."""
 
+import binascii
+import json
 import random
 import shutil
 import tempfile
@@ -7,6 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from gateway.errors import ConfigurationError
 from hil_tests.rig.device import Wiring
 from hil_tests.rig.periphery import RESIDUAL_DIVIDER, RESIDUAL_UA_PER_MV, RESIDUAL_ZERO_MV
 from hil_tests.rig.site import Board, Bus
@@ -90,3 +93,26 @@ def fill(folder: Path, board: Board, bus: Bus) -> None:
         shutil.copyfile(path, folder / path.name)
     if board.settings:
         (folder / "settings.a").write_bytes(slot_bytes(settings_of(board, bus), 1))
+
+
+def resettle(folder: Path, changed: dict[str, int]) -> None:
+    """Load other settings onto the flash in `folder`, as provisioning would; ConfigurationError on a fresh board.
+
+    The board takes them when it starts next.
+    """
+    found = {name: record for name in ("a", "b") if (record := _slot(folder / f"settings.{name}")) is not None}
+    if not found:
+        raise ConfigurationError(f"The board {folder.name} has no settings yet: commission it first.")
+    newest = max(found, key=lambda name: found[name]["seq"])
+    settings = {key: value for key, value in found[newest].items() if key != "seq"} | changed
+    other = "b" if newest == "a" else "a"
+    (folder / f"settings.{other}").write_bytes(slot_bytes(settings, found[newest]["seq"] + 1))
+
+
+def _slot(path: Path) -> dict[str, Any] | None:
+    """The record of a slot (firmware/slots.py says how it lies there); None where there is no whole one."""
+    line, _, check = path.read_bytes().partition(b"\n") if path.exists() else (b"", b"", b"")
+    if not line or check[:8] != b"%08x" % binascii.crc32(line):
+        return None
+    record: dict[str, Any] = json.loads(line)
+    return record

@@ -36,11 +36,16 @@ class Master:
     def send(self, body: bytes) -> None:
         """A frame without waiting for an answer: a broadcast."""
         self._read()
-        os.write(self._file, body + crc(body))
+        self._write(body + crc(body))
 
     def ask(self, body: bytes) -> bytes:
         """The answer to `body` without its CRC; empty when none came or what came was broken."""
         self.send(body)
+        answer = self.hear(body)
+        return answer[:-2] if len(answer) >= 5 and intact(answer) else b""
+
+    def hear(self, body: bytes) -> bytes:
+        """What comes now, with its CRC: until it is a whole answer to `body`, or it is quiet again."""
         deadline = time.monotonic() + self._patience
         answer, heard_at = b"", deadline
         while time.monotonic() < min(deadline, heard_at + _QUIET_S):
@@ -52,7 +57,7 @@ class Master:
                     break
             else:
                 time.sleep(_STEP_S)
-        return answer[:-2] if len(answer) >= 5 and intact(answer) else b""
+        return answer
 
     def demand(self, body: bytes, seconds: float = 10.0) -> bytes:
         """The answer to `body`, asked again while the board is silent or busy; GewuError after `seconds`."""
@@ -94,6 +99,9 @@ class Master:
         if answer[1] in (1, 2, 3, 4, 20, 21, 23):
             return len(answer) == 5 + answer[2]
         return answer[1] not in (5, 6, 15, 16) or len(answer) == 8
+
+    def _write(self, data: bytes) -> None:
+        os.write(self._file, data)
 
     def _read(self) -> bytes:
         try:

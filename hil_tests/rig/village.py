@@ -16,10 +16,10 @@ from typing import Any, TypeVar
 
 from gateway.errors import ConfigurationError, GewuError
 from hil_tests.rig.bootloader import Bootloaders
-from hil_tests.rig.circuit import parse_injection
+from hil_tests.rig.circuit import SETTLED, parse_injection
 from hil_tests.rig.control import ControlServer
 from hil_tests.rig.device import Device
-from hil_tests.rig.flash import fill, wiring_of
+from hil_tests.rig.flash import fill, resettle, wiring_of
 from hil_tests.rig.hub import Hub
 from hil_tests.rig.interpreter import micropython
 from hil_tests.rig.loop import Loop
@@ -105,7 +105,10 @@ class Village:
         return self._do(self._state)
 
     def inject(self, board: str, pairs: dict[str, str]) -> None:
-        """Change what `board` measures; ConfigurationError, nothing changed, names what is wrong."""
+        """Change what `board` measures, or the faults of the bus of that name.
+
+        ConfigurationError, nothing changed, names what is wrong.
+        """
         self._do(lambda: self._inject(board, pairs))
 
     def fault(self, bus: str, pairs: dict[str, str]) -> None:
@@ -182,20 +185,56 @@ class Village:
     def _handle(self, request: dict[str, Any]) -> Any:
         match request["do"]:
             case "inject":
-                self._inject(request["board"], request["values"])
+                return self._inject(request["board"], request["values"])
             case "fault":
                 self._fault(request["bus"], request["values"])
             case "state":
                 return self._state()
+            case "world":
+                return self._world(request["board"])
+            case "late":
+                return {"late_s": self._late(int(request["since_ms"]))}
             case other:
                 raise ConfigurationError(f"A rig cannot {other!r}.")
         return {}
 
-    def _inject(self, board: str, pairs: dict[str, str]) -> None:
+    def _inject(self, board: str, pairs: dict[str, str]) -> dict[str, int]:
+        """Answers when it was done, in Unix ms, as `trips` counts. The name of a bus means its faults."""
+        if board in self._hubs and board not in self._devices:
+            self._fault(board, pairs)
+            return {"at_ms": time.time_ns() // 1_000_000}
+        device = self._device(board)
+        values = parse_injection(pairs)
+        if settled := {key: round(values[key]) for key in SETTLED if key in values}:
+            resettle(self._flash(board), settled)
+            values["kill"] = 1.0
+        at_ms = time.time_ns() // 1_000_000
+        device.inject(values)
+        return {"at_ms": at_ms}
+
+    def _world(self, board: str) -> dict[str, float]:
+        """What really is at a board now: the truth that its meter is held against."""
+        circuit = self._device(board).circuit
+        assert self._loop is not None
+        mains = circuit.mains(self._loop.now())
+        return {
+            "current": mains.current,
+            "voltage": mains.voltage,
+            "power": mains.current * mains.voltage * mains.power_factor,
+            "frequency": mains.frequency,
+            "residual": circuit.leaks(),
+            "temperature": circuit.temperature,
+        }
+
+    def _late(self, since_ms: int) -> float:
+        assert self._loop is not None
+        return self._loop.latest(self._loop.now() - (time.time_ns() / 1e6 - since_ms) / 1000)
+
+    def _device(self, board: str) -> Device:
         device = self._devices.get(board)
         if device is None:
             raise ConfigurationError(f"No board {board!r} in this rig: known are {', '.join(self._devices)}.")
-        device.inject(parse_injection(pairs))
+        return device
 
     def _fault(self, bus: str, pairs: dict[str, str]) -> None:
         hub = self._hubs.get(bus)
