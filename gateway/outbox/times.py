@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from gateway.columns import Packed
+from gateway.columns import Packed, Unpacked
 from gateway.outbox import facts
 from gateway.outbox.composing import Content
 from gateway.records import Correction, Event, Note, Reading
@@ -101,7 +101,7 @@ def zero_of(connection: sqlite3.Connection, boot: str) -> int | None:
 
 def corrected(content: Content, zero: int | None) -> Content:
     """The content with true times, where they were not."""
-    if zero is None or isinstance(content.records, Packed) or all(r.clock != "untrusted" for r in content.records):
+    if zero is None or isinstance(content.records, Packed) or _is_trusted(content.records):
         return content
     return content._replace(
         records=tuple(
@@ -109,6 +109,12 @@ def corrected(content: Content, zero: int | None) -> Content:
             for r in content.records
         )
     )
+
+
+def _is_trusted(readings: Sequence[Reading]) -> bool:
+    if isinstance(readings, Unpacked):
+        return readings.trusted
+    return all(reading.clock != "untrusted" for reading in readings)
 
 
 def corrected_event(connection: sqlite3.Connection, boot: str, event: Event, zero: int | None) -> Event:

@@ -4,6 +4,7 @@ Both ends use it: the uplink to write, the reference receiver and `gewu decode` 
 are RFC 3339 in UTC with milliseconds. A reader ignores keys that it does not know.
 """
 
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal, NamedTuple, TypeVar
 
 import msgspec
@@ -185,7 +186,17 @@ def encode(message: Message, small: bool = False) -> tuple[str, bytes]:
         return "gaps", _encode(_gap(message, head))
     if isinstance(head, Correction):
         return "corrections", _encode(_correction(message, head))
-    return "readings", compact.encode(message) if small else _encode(_readings(message))
+    if small:
+        return "readings", compact.encode(message)
+    if isinstance(message.records, columns.Unpacked):
+        return "readings", _with_lines(message, message.records.lines())
+    return "readings", _encode(_readings(message))
+
+
+def _with_lines(message: Message, lines: Sequence[bytes]) -> bytes:
+    """The readings message around readings that are text already."""
+    head, tail = _encode(_readings(msgspec.structs.replace(message, records=()))).split(b'"readings":[]', 1)
+    return b"".join((head, b'"readings":[', b",".join(lines), b"]", tail))
 
 
 def _readings(message: Message) -> Readings:

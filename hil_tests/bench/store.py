@@ -17,7 +17,7 @@ from gateway.outbox import Outbox, blocks
 from gateway.outbox.database import open_database
 from hil_tests.bench.row import Report, Row, machine
 from hil_tests.bench.store_load import WAY, Day
-from hil_tests.bench.uplink_load import READINGS_A_DAY, VALUES, Load, fill
+from hil_tests.bench.uplink_load import READINGS_A_DAY, VALUES, Load, fill, lengthen
 from hil_tests.faults.clock import FakeClock
 
 MOST_BYTES_A_VALUE = 1.5
@@ -139,7 +139,7 @@ def backlog(folder: Path) -> Iterator[Row]:
     while outbox.tend():
         pass
     outbox.close()
-    _repeat(folder, BACKLOG_DAYS * READINGS_A_DAY)
+    lengthen(folder, BACKLOG_DAYS * READINGS_A_DAY)
     command = [sys.executable, "-m", "hil_tests.bench.store_child", str(folder), str(_MESSAGES)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
     if done.returncode:
@@ -150,22 +150,6 @@ def backlog(folder: Path) -> Iterator[Row]:
     yield Row(
         case=case, metric="memory_growth_mb", value=round(peak - before, 1), unit="MB", limit=MOST_GROWTH_MB
     )  # fmt: skip
-
-
-def _repeat(folder: Path, readings: int) -> None:
-    """Lengthen the backlog with copies of its own blocks: memory does not know one day from another."""
-    file = sqlite3.connect(folder / "outbox.db", isolation_level=None)
-    file.execute("BEGIN")
-    kept = file.execute(
-        'SELECT last - first + 1, boot, start, "end", grade, body FROM block WHERE grade > 0'
-    ).fetchall()
-    following = file.execute("SELECT max(last) + 1 FROM block").fetchone()[0]
-    while following <= readings:
-        for count, *rest in kept:
-            file.execute("INSERT INTO block VALUES (?, ?, ?, ?, ?, ?, ?)", (following, following + count - 1, *rest))
-            following += count
-    file.execute("COMMIT")
-    file.close()
 
 
 def _file_bytes(folder: Path) -> int:
