@@ -27,6 +27,7 @@ from gateway.errors import ConfigurationError, GewuError, StoreError
 from gateway.learned_clock import LearnedClock
 from gateway.outbox import Outbox
 from gateway.presence import Presence
+from gateway.records import rfc3339
 from gateway.store_events import StoreEvents
 from gateway.uplink import Inbox, Uplink
 from gateway.uplink.present import Filtered
@@ -280,7 +281,7 @@ class Agent:
         links = [uplink.status() for uplink in self.uplinks]
         return health.measure(self._config.gateway.data_dir, self._clock) | {
             "clock_source": self._clock.source(),
-            "queue": self._counts(),
+            "queue": _told(self._counts()),
             "inbox": self._came_down(),
             "store": {"trouble": self.outbox.trouble, "repaired": self.outbox.repaired, **self.outbox.counts},
             "links": [
@@ -308,6 +309,11 @@ class Agent:
         except StoreError as error:
             _log.debug("the counts are those of before: %s", error)
         return self._counted
+
+
+def _told(counts: dict[str, Any]) -> dict[str, Any]:
+    """The counts as others read them: times are RFC 3339 there."""
+    return counts | {"oldest": None if counts["oldest"] is None else rfc3339(counts["oldest"])}
 
 
 def _clocks(config: Config) -> int:
