@@ -27,6 +27,7 @@ from gateway.errors import ConfigurationError, GewuError, StoreError
 from gateway.learned_clock import LearnedClock
 from gateway.outbox import Outbox
 from gateway.presence import Presence
+from gateway.records import rfc3339
 from gateway.store_events import StoreEvents
 from gateway.update_events import UpdateEvents
 from gateway.uplink import Inbox, Uplink
@@ -64,6 +65,7 @@ class Agent:
         self.outbox = Outbox(data_dir, clock, routes(config), config.store)
         clock.believe_from(self.outbox.latest_known())
         self._counted: dict[str, Any] = msgspec.to_builtins(self.outbox.stats())
+        self._queues: dict[str, Any] = {}
         self._audited = audited.head(self.outbox)
         self._store_events = StoreEvents(self.outbox, clock)
         self._update_events = UpdateEvents(self.outbox, clock)
@@ -244,6 +246,7 @@ class Agent:
             "cameras": [part.status() for part in self.cameras],
             "backup": self.backup.status() if self.backup is not None else None,
             "store": self._counts(),
+            "queues": self._queues,
             "outbox": {"trouble": self.outbox.trouble, "repaired": self.outbox.repaired},
             "uplinks": [msgspec.to_builtins(uplink.status()) for uplink in self.uplinks],
             "sinks": [msgspec.to_builtins(sink.status()) for sink in self.sinks],
@@ -284,7 +287,8 @@ class Agent:
         links = [uplink.status() for uplink in self.uplinks]
         return health.measure(self._config.gateway.data_dir, self._clock) | {
             "clock_source": self._clock.source(),
-            "queue": self._counts(),
+            "queue": _told(self._counts()),
+            "queues": {name: _told(waits) for name, waits in self._queues.items()},
             "inbox": self._came_down(),
             "store": {"trouble": self.outbox.trouble, "repaired": self.outbox.repaired, **self.outbox.counts},
             "links": [
@@ -308,10 +312,16 @@ class Agent:
         """The outbox's counts; those of before while its disk refuses: its trouble stands beside, and must be told."""
         try:
             self._counted = msgspec.to_builtins(self.outbox.stats())
+            self._queues = msgspec.to_builtins(self.outbox.queues())
             self._audited = audited.head(self.outbox)
         except StoreError as error:
             _log.debug("the counts are those of before: %s", error)
         return self._counted
+
+
+def _told(counts: dict[str, Any]) -> dict[str, Any]:
+    """The counts as others read them: times are RFC 3339 there."""
+    return counts | {"oldest": None if counts["oldest"] is None else rfc3339(counts["oldest"])}
 
 
 def _clocks(config: Config) -> int:

@@ -45,7 +45,7 @@ def examine(status: dict[str, Any] | None, machine: dict[str, Any], now_ms: int)
         findings += _uplink(uplink)
     for sink in status.get("sinks", ()):
         findings += _sink(sink)
-    findings += _store(status["store"], now_ms)
+    findings += _store(status["store"], status.get("queues", {}), now_ms)
     findings += _outbox(status.get("outbox"))
     findings += _backup(status.get("backup"))
     findings += [
@@ -165,11 +165,15 @@ def _sink(sink: dict[str, Any]) -> Iterator[Finding]:
         )
 
 
-def _store(store: dict[str, Any], now_ms: int) -> Iterator[Finding]:
+def _store(store: dict[str, Any], queues: dict[str, Any], now_ms: int) -> Iterator[Finding]:
     if store["oldest"] is not None and now_ms - store["oldest"] > _QUEUE_OLD_MS:
         minutes = (now_ms - store["oldest"]) // 60_000
+        behind = [
+            name for name, waits in queues.items() if waits["oldest"] and now_ms - waits["oldest"] > _QUEUE_OLD_MS
+        ]
+        whom = f" to {', '.join(behind)}" if behind else ""
         yield Finding(
-            f"{store['queued']} records wait to be sent, the oldest for {minutes} minutes.",
+            f"{store['queued']} records wait to be sent{whom}, the oldest for {minutes} minutes.",
             "The uplink is away or too slow, or nobody acknowledges.",
             "Look at the uplink findings; with acks = true check that a receiver such as `gewu receive` runs.",
         )

@@ -150,7 +150,7 @@ class LearnedClock:
             if worth < 0 or (worth == 0 and told.slack + _WORTH_A_STEP_MS > slack):
                 return
         self._best = told
-        if best is None or best.source != told.source:
+        if (best is None or best.source != told.source) and self.machine.state() != "trusted":
             _log.warning("the time is learned from the %s, right to %.1f s", _WHO[told.source], told.slack / 1000)
 
 

@@ -54,8 +54,21 @@ def _store(field: str, kind: Kind, help: str) -> Told:
 
 
 def _oldest(snapshot: Snapshot) -> float:
-    oldest = snapshot["status"]["store"]["oldest"]
-    return 0.0 if oldest is None else max(0.0, (snapshot["now"] - oldest) / 1000)
+    return _age(snapshot["status"]["store"]["oldest"], snapshot["now"])
+
+
+def _age(oldest: int | None, now: int) -> float:
+    return 0.0 if oldest is None else max(0.0, (now - oldest) / 1000)
+
+
+def _queues(snapshot: Snapshot) -> Iterator[Sample]:
+    for name, waits in snapshot["status"]["queues"].items():
+        yield (name,), waits["queued"]
+
+
+def _queue_ages(snapshot: Snapshot) -> Iterator[Sample]:
+    for name, waits in snapshot["status"]["queues"].items():
+        yield (name,), _age(waits["oldest"], snapshot["now"])
 
 
 def _bus_errors(snapshot: Snapshot) -> Iterator[Sample]:
@@ -132,6 +145,8 @@ TOLD: tuple[Told, ...] = (
     _store("bytes", "gauge", "what the outbox takes on disk"),
     _store("inbox", "gauge", "messages from above that nobody has consumed"),
     _one("gewu_store_oldest_seconds", "gauge", "age of the oldest record that waits; 0 when none does", _oldest),
+    Told("gewu_queue", "gauge", "records that wait for it", ("to",), _queues),
+    Told("gewu_queue_oldest_seconds", "gauge", "age of the oldest of them; 0 when none waits", ("to",), _queue_ages),
     _one("gewu_store_well", "gauge", "1; 0 while the disk refuses", _store_well),
     _one("gewu_store_commits", "counter", "group commits", _kept("commits")),
     _one("gewu_store_commit_failures", "counter", "commits that failed and were tried again", _kept("commit_failures")),

@@ -14,7 +14,7 @@ from gateway.errors import StoreError
 from gateway.outbox import database, facts, readings, rows, snapshot, stats
 from gateway.outbox.database import Connect
 from gateway.outbox.route import Keep, Keeping, Route
-from gateway.outbox.stats import Stats
+from gateway.outbox.stats import Queue, Stats
 from gateway.outbox.streams import NUMBERED, READINGS
 from gateway.outbox.upkeep import Upkeep
 from gateway.outbox.waiting import open_events
@@ -161,6 +161,11 @@ class Outbox(Upkeep):
         """Counts of committed records; accepted = delivered + queued + dropped. Raises StoreError."""
         with self._lock, self._reading() as connection:
             return stats.measure(connection, list(self._lanes.values()), self._folder)
+
+    def queues(self) -> dict[str, Queue]:
+        """What waits for each uplink and sink, by its name. Raises StoreError."""
+        with self._lock, self._reading() as connection:
+            return {name: stats.queue(connection, [lane]) for name, lane in self._lanes.items()}
 
     def export(self, file: Path) -> int:
         """Write every kept record to `file` as JSON lines and return their number, never holding up others long."""

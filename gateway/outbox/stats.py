@@ -31,30 +31,44 @@ class Stats(msgspec.Struct, frozen=True):
     inbox: int
 
 
+class Queue(msgspec.Struct, frozen=True):
+    """How many records wait, and the time of the oldest in Unix milliseconds."""
+
+    queued: int
+    oldest: int | None
+
+
 def measure(connection: sqlite3.Connection, lanes: list[Lane], folder: Path) -> Stats:
     """Count from the numbers alone: no record is read, however long the queue."""
-    accepted = queued = dropped = 0
-    oldest: list[int] = []
-    for stream in NUMBERED:
-        following = next_number(connection, stream)
-        accepted += following - 1
-        gone = connection.execute("SELECT dropped FROM stream WHERE id = ?", (stream,)).fetchone()[0]
-        dropped += gone
-        waiting = _waiting(connection, lanes, stream, following)
-        queued += waiting.count() - (_dropped_within(connection, stream, waiting) if gone else 0)
-        first = next(iter(waiting), None)
-        if first is not None:
-            when = _time(connection, stream, first[0])
-            oldest += [] if when is None else [when]
+    accepted = sum(next_number(connection, stream) - 1 for stream in NUMBERED)
+    dropped = sum(_dropped(connection, stream) for stream in NUMBERED)
+    waits = queue(connection, lanes)
     return Stats(
         accepted=accepted,
-        delivered=accepted - queued - dropped,
-        queued=queued,
+        delivered=accepted - waits.queued - dropped,
+        queued=waits.queued,
         dropped=dropped,
-        oldest=min(oldest, default=None),
+        oldest=waits.oldest,
         bytes=_size(folder),
         inbox=facts.count_notes(connection, _INBOX),
     )
+
+
+def queue(connection: sqlite3.Connection, lanes: list[Lane]) -> Queue:
+    """What waits for at least one of `lanes`."""
+    queued, oldest = 0, []
+    for stream in NUMBERED:
+        waiting = _waiting(connection, lanes, stream, next_number(connection, stream))
+        queued += waiting.count()
+        queued -= _dropped_within(connection, stream, waiting) if _dropped(connection, stream) else 0
+        first = next(iter(waiting), None)
+        when = None if first is None else _time(connection, stream, first[0])
+        oldest += [] if when is None else [when]
+    return Queue(queued, min(oldest, default=None))
+
+
+def _dropped(connection: sqlite3.Connection, stream: int) -> int:
+    return int(connection.execute("SELECT dropped FROM stream WHERE id = ?", (stream,)).fetchone()[0])
 
 
 def _time(connection: sqlite3.Connection, stream: int, number: int) -> int | None:

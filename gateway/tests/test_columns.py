@@ -86,7 +86,7 @@ def test_whole_numbers_of_any_size_come_back(columns: list[list[int]]) -> None:
     assert [source.column(len(column)) for column in columns] == columns
 
 
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(st.binary(max_size=200), st.integers(0, 10**6), st.integers(0, 255))
 def test_other_bytes_are_refused(noise: bytes, place: int, octet: int) -> None:
     """Noise, cut and spoiled bytes raise ValueError and nothing else; what still decodes is readings."""

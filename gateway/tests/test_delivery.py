@@ -186,7 +186,7 @@ def test_with_nobody_there_only_the_oldest_is_repeated(acked: DeliveryBench) -> 
 
 def test_without_acknowledgement_readings_stop_and_alarms_go_on(acked: DeliveryBench) -> None:
     """The unacknowledged are bounded, yet an event leaves at once."""
-    acked.fill(80)
+    acked.fill(66)
     acked.step(60)
     assert len(acked.seqs()) == 64
     acked.outbox.accept_event(event(), "k")

@@ -30,6 +30,7 @@ COUNTS = (
 STATUS: dict[str, Any] = {
     "gateway": {"uptime_s": 5.0},
     "store": {"accepted": 9, "delivered": 4, "queued": 5, "dropped": 0, "oldest": 1_000, "bytes": 4096, "inbox": 2},
+    "queues": {"county": {"queued": 5, "oldest": 1_000}, "tb": {"queued": 0, "oldest": None}},
     "uplinks": [
         {"name": "county", "connected": True, "fallback": False, "month_bytes": 0, "in_flight": 1, "unconfirmed": 2,
          "sent": 7, "confirmed": 6, "sent_again": 1, "reconnects": 0, "refused": 0}
@@ -107,6 +108,14 @@ def test_every_count_of_the_outbox_is_told(tmp_path: Path) -> None:
     assert set(outbox.counts) == set(COUNTS)
     assert {f"gewu_store_{count}" for count in COUNTS} <= {one.name for one in TOLD}
     assert scrape()[("gewu_store_commits_total", frozenset())] == 7
+
+
+def test_each_queue_is_told() -> None:
+    """Which uplink or sink is behind, by how many records and since when."""
+    told = scrape()
+    ways = [frozenset({name}) for name in ("county", "tb")]
+    assert [told[("gewu_queue", way)] for way in ways] == [5, 0]
+    assert [told[("gewu_queue_oldest_seconds", way)] for way in ways] == [2.0, 0.0]
 
 
 def test_every_metric_has_its_line() -> None:

@@ -344,6 +344,19 @@ def test_one_writer_only(tmp_path: Path) -> None:
     first.close()
 
 
+def test_each_uplink_has_a_queue_of_its_own(tmp_path: Path) -> None:
+    """How many records wait for each, and since when; together they are what the store counts as queued."""
+    outbox = opened(tmp_path, FakeClock(), Route("a", max_delay=0), Route("b", max_delay=0))
+    _fill(outbox, 5)
+    outbox.accept_event(event(), "k")
+    outbox.mark_delivered("a", [message.seq for message in outbox.next_messages("a", 9, 9)])
+    _fill(outbox, 2, 5)
+    queues = outbox.queues()
+    assert (queues["a"].queued, queues["b"].queued) == (2, 8)
+    assert (queues["a"].oldest, queues["b"].oldest) == (1_795_000_000_005, 1_795_000_000_000)
+    assert outbox.stats().queued == 8
+
+
 def test_several_uplinks_have_their_own_numbers(tmp_path: Path) -> None:
     """Delivered means delivered by all; a new uplink begins at what is kept and hears of the rest as a gap."""
     both = (Route("a", acks=True, max_delay=0), Route("b", acks=True, max_delay=0))
