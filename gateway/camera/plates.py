@@ -19,8 +19,8 @@ SCALES = (1, 2, 4)
 STROKES = 12.0
 UPRIGHT = 1.0
 CROSSINGS = 9.0
-# The brightness that nine tenths of a picture by day stay below, and the most that a dark one is brightened by: sensor noise
-# is brightened too.
+# The brightness that nine tenths of a picture by day stay below; and the most that a dark one is brightened by, because
+# sensor noise is brightened too.
 DAYLIGHT, MOST_GAIN = 180.0, 5.0
 _WIDE = 9
 _CONTRAST = 6.0
