@@ -43,7 +43,8 @@ def find(grey: Floats) -> list[Rectangle]:
 def _lit(grey: Floats) -> Floats:
     """A dark picture as by day: strokes are told by their contrast, which at night is a third of it."""
     bright = float(np.percentile(grey[::4, ::4], 90))
-    return np.minimum(grey * np.float32(np.clip(DAYLIGHT / max(bright, 1.0), 1.0, MOST_GAIN)), np.float32(255))
+    gain = min(max(DAYLIGHT / max(bright, 1.0), 1.0), MOST_GAIN)
+    return np.minimum(grey * np.float32(gain), np.float32(255))
 
 
 def _smaller(grey: Floats, scale: int) -> Floats:
