@@ -44,7 +44,7 @@ def _lit(grey: Floats) -> Floats:
     """A dark picture as by day: strokes are told by their contrast, which at night is a third of it."""
     bright = float(np.percentile(grey[::4, ::4], 90))
     gain = min(max(DAYLIGHT / max(bright, 1.0), 1.0), MOST_GAIN)
-    return np.minimum(grey * np.float32(gain), np.float32(255))
+    return np.asarray(np.minimum(grey * gain, 255.0), np.float32)
 
 
 def _smaller(grey: Floats, scale: int) -> Floats:
