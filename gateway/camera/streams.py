@@ -11,7 +11,7 @@ from gateway.errors import ConfigurationError
 from gateway.tomlfile import check, refuse
 
 NEEDED = ("id", "source", "place", "purpose", "owner", "sign")
-OPTIONAL = ("vantage", "view", "username", "password_file", "interval")
+OPTIONAL = ("vantage", "view", "username", "password_file", "interval", "onvif")
 
 
 def read(file: Path) -> list[dict[str, Any]]:

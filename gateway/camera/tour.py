@@ -6,6 +6,7 @@ event: it makes a report for a person. The pictures come blurred.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Protocol
 
 from PIL import Image
@@ -29,6 +30,9 @@ class Head(Protocol):
 
 
 HeadOf = Callable[[Camera], Head]
+# A running gateway answers with its latest look, which may be an interval old, and half of one more where only key
+# frames are decoded (stream.py): the picture must be of after the turn.
+LATE = 1.5
 
 
 @dataclass(frozen=True)
@@ -60,7 +64,7 @@ def tour(config: Config, stops: Sequence[str], look: Look, between: Pause, dwell
         elif camera.onvif is None:
             made.append(_stop(camera, look))
         else:
-            made += _around(camera, look, lambda: between(dwell), head_of)
+            made += _around(camera, look, partial(between, dwell + LATE * camera.interval), head_of)
     return made
 
 

@@ -9,10 +9,10 @@ from types import ModuleType
 import numpy as np
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from PIL import Image
+from PIL import Image, ImageEnhance
 
 from gateway import shipped
-from gateway.camera import loading, shipment, trust
+from gateway.camera import loading, plates, shipment, trust
 from gateway.camera.blur import blurred, tiles
 from gateway.camera.classifier import Card, Classifier, Input, judge
 from gateway.camera.detector import Detector, apart, from_anchors, postprocessed
@@ -164,6 +164,16 @@ def test_faces_and_plates_are_gone_from_a_still(faces: Detector) -> None:
     assert strokes(still.crop(plate)) < 0.3 * strokes(dressed.crop(plate))
     sky = (300, 0, 380, 40)
     assert still.crop(sky).tobytes() == dressed.crop(sky).tobytes()
+
+
+def test_a_plate_at_night_is_found_too() -> None:
+    """A camera's dark picture has a third of the contrast of a plate by day; the street itself has none."""
+    for light in (1.0, 0.35):
+        dark = ImageEnhance.Brightness(scenes.with_plate(scenes.street(), 400, 300, 110)).enhance(light)
+        found = plates.find(np.asarray(dark.convert("L"), np.float32))
+        assert any(box[0] < 455 < box[2] and box[1] < 317 < box[3] for box in found), light
+        plain = ImageEnhance.Brightness(scenes.street()).enhance(light)
+        assert len(plates.find(np.asarray(plain.convert("L"), np.float32))) <= 2
 
 
 def strokes(image: Image.Image) -> float:

@@ -1,6 +1,7 @@
 """Presets over ONVIF, against a camera that checks the digest and keeps a clock of its own."""
 
 import socket
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -29,7 +30,9 @@ def head(of: OnvifCamera, password: str = PASSWORD) -> Head:
     return Head(of.onvif, "patrol", password, lambda: datetime.now(UTC))
 
 
-def made(of: OnvifCamera | str, folder: Path, password: str = PASSWORD) -> list[Stop]:
+def made(
+    of: OnvifCamera | str, folder: Path, password: str = PASSWORD, pause: Callable[[float], None] = lambda _: None
+) -> list[Stop]:
     """The stops of a patrol of this one camera, each look a normal one."""
     (folder / "password").write_text(f"{password}\n", encoding="utf-8")
     table = {
@@ -50,14 +53,16 @@ def made(of: OnvifCamera | str, folder: Path, password: str = PASSWORD) -> list[
     def look(_: Camera) -> tuple[dict[str, Any], Image.Image]:
         return {"label": "normal", "score": 0.7, "blind": None, "trouble": None}, scenes.street()
 
-    return tour(config, ["dome"], look, lambda _: None, 1.0, onvif.head_of)
+    return tour(config, ["dome"], look, pause, 1.0, onvif.head_of)
 
 
 def test_each_preset_is_looked_at_and_the_camera_left_at_its_home(tmp_path: Path) -> None:
     """By name and in order, with a password that is no ASCII, a clock that is a day off, and an address of the
-    camera's own network."""
+    camera's own network. Each look is made so long after the turn that it cannot be from before it."""
+    pauses: list[float] = []
     with camera(ahead=timedelta(days=-1)) as dome:
-        stops = made(dome, tmp_path)
+        stops = made(dome, tmp_path, pause=pauses.append)
+    assert pauses == [1.0 + 1.5 * 2.0] * 2
     assert dome.moves == ["gate", 'lane <1> & "2"', "home"]
     assert [(stop.preset, stop.finding) for stop in stops] == [("gate", None), ('lane <1> & "2"', None)]
     assert "预置位 preset: lane &lt;1&gt; &amp;" in patrol_report.page("evening", "now", stops)

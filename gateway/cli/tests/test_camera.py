@@ -110,12 +110,14 @@ def test_a_camera_is_tried_without_a_gateway(site: Path) -> None:
 
 def test_a_platforms_list_becomes_cameras(tmp_path: Path) -> None:
     """GB18030 as platforms export it; each mistake is named by its line."""
-    head = "id,source,place,purpose,owner,sign,vantage\n"
-    good = head + "gate,rtsp://10.0.0.2/1,清溪村/村口,公共安全,村委会,照片12,high\n"
+    head = "id,source,place,purpose,owner,sign,vantage,onvif\n"
+    good = (
+        head + "gate,rtsp://10.0.0.2/1,清溪村/村口,公共安全,村委会,照片12,high,http://10.0.0.2/onvif/device_service\n"
+    )
     (tmp_path / "list.csv").write_bytes(good.encode("gb18030"))
     tables, _ = gewu(tmp_path, "camera", "import", "list.csv")
-    assert tables[0]["place"] == "清溪村/村口"
-    (tmp_path / "list.csv").write_text(good + "gate,ftp://x,p,p,,s,\n", encoding="utf-8")
+    assert (tables[0]["place"], tables[0]["onvif"]) == ("清溪村/村口", "http://10.0.0.2/onvif/device_service")
+    (tmp_path / "list.csv").write_text(good + "gate,ftp://x,p,p,,s,,\n", encoding="utf-8")
     _, said = gewu(tmp_path, "camera", "import", "list.csv", status=2)
     assert "line 3: source" in said
     assert "line 3: owner is missing" in said
