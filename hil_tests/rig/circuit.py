@@ -25,7 +25,20 @@ NUMBERS = {
     "probe_fault": (0.0, 2.0),
     "pulses": (1.0, 1000.0),
 }
-FLAGS = ("handle", "silent", "stuck", "kill", "smoke", "water", "door", "sos", "motion", "arc", "module_fault")
+FLAGS = (
+    "handle",
+    "silent",
+    "stuck",
+    "kill",
+    "smoke",
+    "water",
+    "door",
+    "sos",
+    "motion",
+    "arc",
+    "module_fault",
+    "swapped",
+)
 # What is fitted beside the metering chip sees these as they are.
 SENSED = ("humidity", "gas", "probe_fault", "smoke", "water", "door", "sos", "motion", "arc", "module_fault")
 
