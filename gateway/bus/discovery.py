@@ -21,7 +21,7 @@ ANSWER_BYTES = 28
 # Who answers late may be heard by nobody while another one talks: the whole line is asked until it is silent so often.
 _SILENCES = 3
 _TALKS_ON = 4  # answers of one board that was told that it is known
-_LEAST_QUESTIONS, _QUESTIONS_A_BOARD = 300, 20
+_LEAST_QUESTIONS, _QUESTIONS_A_BOARD = 120, 20
 _DICE = random.Random()
 _NOBODY = bytes(_NUMBER_BYTES)
 

@@ -48,6 +48,8 @@ class Port(Protocol):
 
     def quieten(self, rest: float = 0.0) -> None: ...
 
+    def listen(self, seconds: float) -> bytes: ...
+
     def close(self) -> None: ...
 
 
@@ -106,6 +108,13 @@ class FramedPort:
         while self._now() < give_up and self._line.read(_LONGEST_FRAME):
             pass
         self._busy_until = self._now() + self._wire.silence + rest
+
+    def listen(self, seconds: float) -> bytes:
+        """What comes within `seconds`."""
+        end, heard = self._now() + seconds, b""
+        while self._now() < end:
+            heard += self._line.read(_LONGEST_FRAME)
+        return heard
 
     def _send(self, frame: bytes) -> None:
         """Send a request, after the silence that must precede it and with nothing old left to read."""

@@ -119,6 +119,11 @@ class Line:
         bits = sum(bool(on) << place for place, on in enumerate(values)).to_bytes(octets, "little")
         self._write(unit, struct.pack(">BHHB", 15, address, len(values), octets) + bits, f"coil {address}")
 
+    def listen(self, seconds: float) -> bytes:
+        """What comes within `seconds` although nobody was asked."""
+        with self._guarded():
+            return self._port.listen(seconds)
+
     def call(self, body: bytes, length: int) -> bytes:
         """Ask all at once what some may answer with `length` bytes: what came, whole, garbled or empty."""
         with self._guarded():

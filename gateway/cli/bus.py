@@ -6,7 +6,7 @@ import typer
 from rich.progress import Progress
 from rich.table import Table
 
-from gateway.cli import bus_address, bus_sniff, bus_watch, bus_write
+from gateway.cli import bus_address, bus_sniff, bus_watch, bus_wiring, bus_write
 from gateway.cli.bus_line import (
     AddressOption,
     BaudOption,
@@ -33,6 +33,7 @@ app.command()(bus_write.write)
 app.command()(bus_watch.watch)
 app.command()(bus_sniff.sniff)
 app.command()(bus_address.address)
+app.command()(bus_wiring.wiring)
 
 
 @app.command()

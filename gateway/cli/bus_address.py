@@ -2,12 +2,12 @@
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.progress import Progress
 
-from gateway.cli.bus_line import BaudOption, ParityOption, PortOption, StopbitsOption, find_holder, open_bus
+from gateway.cli.bus_line import BaudOption, ParityOption, PortOption, StopbitsOption, own_line
 from gateway.cli.output import JsonFlag, plain, print_json, say
 from gateway.errors import ConfigurationError
 
@@ -86,7 +86,7 @@ def _work(
     from gateway.bus.discovery import discover
     from provisioning.addressing import judge, strangers
 
-    line = _open(port, settings)
+    line = own_line(port, *settings)
     try:
         with Progress(transient=True, disable=not plain.is_terminal) as progress:
             task = progress.add_task("looking for boards", total=None)
@@ -119,17 +119,3 @@ def _give(line: "Line", rows: "list[AddressRow]", found: "list[Found]", record: 
             say(f"{row.serial}: {row.trouble or f'address {row.address}'}")
 
         give(line, mailbox.command_register, rows, found, said)
-
-
-def _open(port: str, settings: tuple[int, str, int, float]) -> Any:
-    """The line itself: a gateway cannot lend a call to all. Trouble and sentences say what to do."""
-    from provisioning.trouble import Trouble, look_at_port
-
-    if port.startswith("tcp://"):
-        raise ConfigurationError("Modbus TCP has no line on which boards could share an address; name a serial port.")
-    look_at_port(port)
-    holder = find_holder(port, None)
-    if holder is not None:
-        raise Trouble("port-busy", f"the gateway in {holder.data_dir} has {port}")
-    baud, parity, stopbits, timeout = settings
-    return open_bus(port, baud, parity, stopbits, timeout)

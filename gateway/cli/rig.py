@@ -75,7 +75,10 @@ def fault(
     rig: RigOption = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Set faults of BUS: noise, drop and collide (chances), delay (seconds), echo and unplug (0 or 1)."""
+    """Faults of BUS: chances noise, drop, collide, unterminated; delay (s); echo, unplug, swapped, unbiased (0 or 1).
+
+    docs/village.md says what each does.
+    """
     _change(rig, {"do": "fault", "bus": bus, "values": _pairs(values)}, as_json)
 
 

@@ -50,6 +50,9 @@ class PlayedPort(FramedPort):
     def tell(self, request: bytes, turnaround: float) -> None:
         self.told.append(request)
 
+    def listen(self, seconds: float) -> bytes:
+        return b""
+
     def quieten(self, rest: float = 0.0) -> None:
         """Nothing follows."""
 

@@ -29,7 +29,20 @@ NUMBERS = {
 }
 # Settings of the board itself, as somebody may have loaded them wrongly: it starts anew with them.
 SETTLED = ("address", "baud")
-FLAGS = ("handle", "silent", "stuck", "kill", "smoke", "water", "door", "sos", "motion", "arc", "module_fault")
+FLAGS = (
+    "handle",
+    "silent",
+    "stuck",
+    "kill",
+    "smoke",
+    "water",
+    "door",
+    "sos",
+    "motion",
+    "arc",
+    "module_fault",
+    "swapped",
+)
 # What is fitted beside the metering chip sees these as they are.
 SENSED = ("humidity", "gas", "probe_fault", "smoke", "water", "door", "sos", "motion", "arc", "module_fault")
 

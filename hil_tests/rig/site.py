@@ -66,6 +66,7 @@ class Board(tomlfile.Section):
     module_fault: Switch = Field(default=False, description="the residual-current module has no power")
     handle: Switch = Field(default=True, description="the lever: true is closed")
     silent: Switch = Field(default=False, description="off the bus, while it runs on")
+    swapped: Switch = Field(default=False, description="A and B are swapped at this board: it understands nobody")
     stuck: Switch = Field(default=False, description="its bus driver never lets go: nobody else is understood")
 
     @model_validator(mode="after")
