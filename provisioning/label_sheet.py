@@ -128,8 +128,8 @@ def _chinese(font: Path | None) -> str:
         pdfmetrics.registerFont(TTFont(_NAMED, str(font)))
     except (TTFError, OSError) as error:
         raise ConfigurationError(
-            f"--font {font} cannot be put into a PDF: it takes TrueType outlines (.ttf, .ttc), such as WenQuanYi; or take "
-            "--out labels.png."
+            f"--font {font} cannot be put into a PDF: it takes TrueType outlines (.ttf, .ttc), such as WenQuanYi; or "
+            "take --out labels.png."
         ) from error
     return _NAMED
 

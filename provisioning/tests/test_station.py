@@ -1,10 +1,20 @@
 """The station: boards that come and go in any order, each served once for each time that it is plugged in."""
 
+import io
 import threading
 import time
 from collections.abc import Callable
+from typing import Any, cast
 
+import pytest
+from rich.console import Console
+
+from gateway.cli import provision_station
 from gateway.clock import SystemClock
+from provisioning import commission
+from provisioning import flash as flash_work
+from provisioning.commission import BoardRow
+from provisioning.flash import FlashRow
 from provisioning.station import Done, Station
 
 
@@ -97,3 +107,35 @@ def test_the_end_waits_for_boards_at_work() -> None:
     bench.gate.set()
     thread.join(30)
     assert ([done.port for done in found], bench.begun) == (["a"], ["a"])
+
+
+@pytest.mark.parametrize(
+    ("first", "flashed", "well", "steps"),
+    [
+        (None, None, True, ["commission"]),
+        ("no-micropython: x; y.", None, True, ["commission", "flash", "commission"]),
+        ("no-micropython: x; y.", "wrong-chip: x; y.", False, ["commission", "flash"]),
+        ("board-full: x; y.", None, False, ["commission"]),
+    ],
+)
+def test_a_board_is_flashed_only_where_no_micropython_answers(
+    monkeypatch: pytest.MonkeyPatch, first: str | None, flashed: str | None, well: bool, steps: list[str]
+) -> None:
+    """Then it goes on by itself; what is wrong with the chip is said and not tried again."""
+    done: list[str] = []
+
+    def commissioned(batch: object, ports: list[str], *_: object) -> list[BoardRow]:
+        done.append("commission")
+        wrong = first if done == ["commission"] else None
+        return [BoardRow("b1", ports[0], "uid", "absent" if wrong else "commissioned", wrong)]
+
+    def flash(image: object, ports: list[str], *_: object) -> list[FlashRow]:
+        done.append("flash")
+        return [FlashRow(ports[0], "ESP32", "verified", flashed)]
+
+    monkeypatch.setattr(commission, "commission", commissioned)
+    monkeypatch.setattr(flash_work, "flash", flash)
+    anything = cast(Any, object())
+    work = provision_station._worker(anything, anything, anything, Console(file=io.StringIO()))
+    found = work("/dev/ttyUSB0")
+    assert (found.well, found.row["trouble"], done) == (well, None if well else flashed or first, steps)
