@@ -151,6 +151,9 @@ class LentLine(Line):
     def close(self) -> None:
         """The port stays with the gateway."""
 
+    def be_patient(self, seconds: float) -> None:
+        """How long it waits is the gateway's own affair."""
+
     def read(self, unit: int, kind: Kind, address: int, count: int) -> list[int]:
         words: list[int] = self._call("read", unit, kind, address, count)
         return words

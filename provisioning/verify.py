@@ -55,12 +55,14 @@ def verify(
     known: Mapping[str, Past],
     units: Sequence[int],
     journal: Journal,
+    search: float,
     progress: Callable[[], None] = lambda: None,
 ) -> Iterator[Checked]:
     """The rows of the plan in its order, then whoever answers at one of `units` and stands in no row.
 
-    `profiles` by the names that the plan uses, `known` the journal's word by id. Each is in the journal before it is
-    given out. Raises PortTrouble, Trouble `disk-full`.
+    `search` is how long, in seconds, such a stranger may take before it begins its answer. `profiles` by the names that
+    the plan uses, `known` the journal's word by id. Each is in the journal before it is given out. Raises PortTrouble,
+    Trouble `disk-full`.
     """
     journal.note(do="verify-begun", rows=len(plan.rows), addresses=[min(units), max(units)])
     for row in plan.rows:
@@ -69,6 +71,7 @@ def verify(
         progress()
         yield checked
     taken = {row.address for row in plan.rows}
+    line.be_patient(search)
     for unit in units:
         stranger = None if unit in taken else _stranger(line, unit, list(profiles.values()))
         progress()

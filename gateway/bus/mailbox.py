@@ -75,10 +75,13 @@ class Mailbox:
         raise TryAgain(f"The board at address {self.unit} took none of {_TRIES} frames; nothing was done.")
 
     def _put(self, words: list[int]) -> None:
-        try:
-            self.again(lambda: self._line.write_registers(self.unit, self.places.command_register, words))
-        except BusTrouble:
-            pass  # the answer may be what was lost: the board is asked whether it has judged one
+        def write() -> None:
+            try:
+                self._line.write_registers(self.unit, self.places.command_register, words)
+            except BusTrouble:
+                pass  # the answer may be what was lost: the board is asked whether it has judged one
+
+        self.again(write)
 
     def _judged(self, before: int) -> dict[str, Any]:
         deadline = self._clock.monotonic() + JUDGED_S

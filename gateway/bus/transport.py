@@ -68,6 +68,10 @@ class Line:
     def close(self) -> None:
         self._port.close()
 
+    def be_patient(self, seconds: float) -> None:
+        """From now on a device may take so long before it begins its answer."""
+        self._port.timeout = seconds
+
     def read(self, unit: int, kind: Kind, address: int, count: int) -> list[int]:
         """`count` registers (0 to 65535) or bits (0 or 1) of `kind` from `address`."""
         asked = f"a read of {kind} {address}" + (f" to {address + count - 1}" if count > 1 else "")

@@ -1,4 +1,4 @@
-"""`gewu provision`: the installer's day, from a box of boards to their labels. Each piece has its module."""
+"""`gewu provision`: the installer's day, from a box of boards to a signed sheet. Each piece has its module."""
 
 from pathlib import Path
 from typing import Annotated
@@ -18,7 +18,7 @@ from gateway.cli.provision_update_boards import update_boards
 from gateway.cli.provision_verify import verify
 
 app = typer.Typer(
-    no_args_is_help=True, help="The installer's work: plan, flash, commission, label (docs/provisioning.md)."
+    no_args_is_help=True, help="The installer's work, from a box of boards to a signed sheet (docs/provisioning.md)."
 )
 
 PlanArgument = Annotated[Path, typer.Argument(metavar="PLAN", help="CSV (UTF-8 or GB18030) or xlsx.")]

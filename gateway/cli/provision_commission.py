@@ -4,15 +4,20 @@ import contextlib
 import io
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from gateway.cli.output import JsonFlag, plain, print_json, say
 from gateway.cli.provision_calibrate import CalibrateOption, RecalibrateOption, bench_of
-from gateway.cli.provision_options import AtOnceOption, MorePorts, PortsOption, each_once, needs
+from gateway.cli.provision_options import AtOnceOption, MorePorts, OptionalPorts, each_once, needs
+from gateway.cli.provision_station import BY_ID
 from gateway.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from provisioning.commission import Batch
 
 PEOPLE_FIRST = (
     "People first: every board is off the mains (or behind a USB isolator), at the bench, on an isolated supply; "
@@ -29,6 +34,7 @@ SignerOption = Annotated[
 BundleOption = Annotated[
     Path | None, typer.Option("--bundle", help="A maker's signed firmware in place of gewu's own; needs --signer.")
 ]
+WatchedOption = Annotated[str, typer.Option("--ports", help="With --station: where boards appear, as a shell pattern.")]
 KeysOption = Annotated[
     Path | None, typer.Option("--keys", help="Keys for the gateway; else device-keys.toml beside the plan.")
 ]
@@ -36,8 +42,16 @@ KeysOption = Annotated[
 
 def commission(
     plan: Annotated[Path, typer.Option(help="CSV or xlsx: see `gewu provision plan`.")],
-    port: PortsOption,
+    port: OptionalPorts = None,
     more: MorePorts = None,
+    station: Annotated[
+        bool, typer.Option("--station", help="Serve boards as they are plugged in, until Ctrl-C.")
+    ] = False,
+    watched: WatchedOption = BY_ID,
+    image: Annotated[
+        Path | None, typer.Option(help="With --station: MicroPython for boards that have none; hash pinned.")
+    ] = None,
+    hashes: Annotated[Path | None, typer.Option(help="With --image: list of SHA-256; else beside it.")] = None,
     device: Annotated[str | None, typer.Option("--id", help="The row of the one board at --port.")] = None,
     replace: Annotated[bool, typer.Option("--replace", help="With --id: this board takes a dead one's place.")] = False,
     settings: SettingsOption = None,
@@ -54,7 +68,8 @@ def commission(
 ) -> None:
     """Mains off! Firmware, settings, a key of its own and a self-test for each board; goes on where it stopped."""
     needs("mpremote")
-    ports = each_once(port, more)
+    ports = each_once(port or [], more)
+    _check_station(station, ports, image, device)
     if device is not None and len(ports) != 1:
         raise ConfigurationError("--id names the row of one board: give one --port with it.")
     if replace and device is None:
@@ -67,13 +82,41 @@ def commission(
     say(PEOPLE_FIRST)
     if sys.stdin.isatty() and not yes:
         typer.confirm("All boards are off the mains / 所有电路板已断开市电?", abort=True, err=True)
-    rows = _work(plan, ports, device, replace, settings, signer, no_signer, bundle, keys, journal, at_once, bench)
+    served = _station(watched, image, hashes, at_once, as_json) if station else None
+    rows = _work(
+        plan, ports, device, replace, settings, signer, no_signer, bundle, keys, journal, at_once, bench, served
+    )
+    if station:
+        raise typer.Exit(rows[0])
     _show(rows, as_json)
+
+
+def _check_station(station: bool, ports: list[str], image: Path | None, device: str | None) -> None:
+    if station and (ports or device is not None):
+        raise ConfigurationError("--station finds its boards by itself: leave --port and --id out.")
+    if not station and image is not None:
+        raise ConfigurationError("--image goes with --station; else flash first: gewu provision flash.")
+    if not station and not ports:
+        raise ConfigurationError("Give --port, once for each board, or --station.")
+
+
+def _station(
+    watched: str, image: Path | None, hashes: Path | None, at_once: int, as_json: bool
+) -> "Callable[[Batch], int]":
+    """What serves boards with one batch; the image is looked at before any board is."""
+    from gateway.cli.provision_station import serve
+    from provisioning.image import read_image
+
+    if image is not None:
+        needs("esptool")
+    pinned = None if image is None else read_image(image, hashes)
+    return lambda batch: serve(batch, watched, pinned, batch.journal, at_once, as_json)
 
 
 def _work(
     plan: Path, ports: list[str], device: str | None, replace: bool, settings: Path | None, signer: Path | None,
     no_signer: bool, bundle: Path | None, keys: Path | None, journal: Path | None, at_once: int, bench: Any,
+    served: "Callable[[Batch], int] | None" = None,
 ) -> list[Any]:  # fmt: skip
     from gateway.cli.provision_progress import Ports
     from gateway.clock import SystemClock
@@ -103,6 +146,8 @@ def _work(
             replace=replace,
             bench=bench,
         )
+        if served is not None:
+            return [served(batch)]
         # mpremote prints what it does not understand; stdout is for one document.
         with contextlib.redirect_stdout(io.StringIO()):
             return list(work.commission(batch, ports, shown.said, at_once))

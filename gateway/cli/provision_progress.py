@@ -19,7 +19,7 @@ class Ports:
         self._shown: dict[str, tuple[str, int]] = {}
         self._progress: Progress | None = None
         self._tasks: dict[str, TaskID] = {}
-        if bars and self._console.is_terminal:
+        if bars and self._console.is_terminal and ports:
             columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[step]}"))
             self._progress = Progress(*columns, console=self._console)
             self._tasks = {port: self._progress.add_task(port, total=100, step="waits") for port in ports}

@@ -43,6 +43,7 @@ def verify(
     ] = None,
     first: Annotated[int, typer.Option(min=1, max=247, help="Look for unknown devices from this address on.")] = 1,
     last: Annotated[int, typer.Option(min=1, max=247, help="And up to this one.")] = 247,
+    search: Annotated[float, typer.Option("--search-timeout", help="Seconds that an unknown device may take.")] = 0.1,
     parity: ParityOption = "N",
     stopbits: StopbitsOption = 1,
     timeout: TimeoutOption = 0.3,
@@ -64,7 +65,8 @@ def verify(
         Journal(journal or plan.with_suffix(".journal.jsonl"), SystemClock()) as record,
         _opened(bus, baud, parity, stopbits, timeout, config) as line,
     ):
-        found = _look(line, rows, plan, range(first, last + 1), record, as_json)
+        found = _look(line, rows, plan, range(first, last + 1), search, record, as_json)
+        line.be_patient(timeout)
         well = {one.id for one in found if one.ok}
         trips = _trips(line, chosen, well, keys or plan.with_name("device-keys.toml"), record, by, second)
     _show(found, trips, as_json)
@@ -104,7 +106,9 @@ def _ask(chosen: "list[PlanRow]", yes: bool) -> None:
     typer.confirm("Everybody behind these breakers knows / 已告知所有相关用户?", abort=True, err=True)
 
 
-def _look(line: "Line", rows: "Plan", plan: Path, units: range, record: "Journal", quiet: bool) -> "list[Checked]":
+def _look(
+    line: "Line", rows: "Plan", plan: Path, units: range, search: float, record: "Journal", quiet: bool
+) -> "list[Checked]":
     from gateway import profile as profiles
     from provisioning import verify as work
     from provisioning.history import pasts
@@ -113,7 +117,8 @@ def _look(line: "Line", rows: "Plan", plan: Path, units: range, record: "Journal
     known = {name: profiles.load(name) for name in profiles.shipped()} | named
     with Progress(transient=True, disable=not plain.is_terminal or quiet) as progress:
         task = progress.add_task("reading", total=len(rows.rows) + len(units))
-        return list(work.verify(line, rows, known, pasts(record.lines), units, record, lambda: progress.advance(task)))
+        known_of = pasts(record.lines)
+        return list(work.verify(line, rows, known, known_of, units, record, search, lambda: progress.advance(task)))
 
 
 def _trips(

@@ -77,8 +77,8 @@ def plan(village: Village, tmp_path: Path) -> Path:
 def verify(village: Village, plan: Path, *more: str, status: int = 1) -> tuple[dict[str | None, dict[str, Any]], str]:
     """(rows by id, everything that was said)."""
     (bus,) = village.state()["buses"]
-    line = ("provision", "verify", "--plan", plan, "--bus", bus["port"], "--baud", "115200", "--last", "7", "--json")
-    said = gewu(*line, *more, status=status)
+    line = ("provision", "verify", "--plan", plan, "--bus", bus["port"], "--baud", "115200", "--json")
+    said = gewu(*line, "--last", "7", "--search-timeout", "0.3", *more, status=status)
     rows, _ = json.JSONDecoder().raw_decode(said)
     return {row["id"]: row for row in rows}, said
 
