@@ -1,14 +1,15 @@
 #!/bin/sh
-# Installs the .deb in a clean Debian and says what came of it: `sudo sh hil_tests/debian_root.sh ROOT DEB`.
+# Installs the .deb in a clean Debian and says what came of it: `sudo sh hil_tests/debian_root.sh ROOT DEB [PARCEL]`.
 # ROOT is a folder with a Debian 12 or 13 (debootstrap --variant=minbase --include=python3,systemd bookworm ROOT).
 # It is not changed: everything goes to an overlay in memory, in a mount namespace that ends with this script.
 # Python and systemd are fetched where ROOT lacks them, as they are on every Raspberry Pi; all else runs without a network.
+# PARCEL is a folder of `gewu provision gateway --out`, which is installed there too (mosquitto is fetched for it).
 set -eu
 if [ "${1:-}" != --inside ]; then
-    if [ $# != 2 ] || [ ! -d "$1" ] || [ ! -f "$2" ]; then sed -n '2,5s/^# //p' "$0" >&2; exit 2; fi
-    exec unshare --mount --propagation private sh "$0" --inside "$(readlink -f "$1")" "$(readlink -f "$2")"
+    if [ $# -lt 2 ] || [ ! -d "$1" ] || [ ! -f "$2" ]; then sed -n '2,6s/^# //p' "$0" >&2; exit 2; fi
+    exec unshare --mount --propagation private sh "$0" --inside "$(readlink -f "$1")" "$(readlink -f "$2")" "${3:+$(readlink -f "$3")}"
 fi
-root=$2 deb=$3
+root=$2 deb=$3 parcel=$4
 work=$(mktemp -d)
 trap 'cd /; umount -R "$work" 2>/dev/null || true; rmdir "$work" 2>/dev/null || true' EXIT
 mount -t tmpfs -o size=4G tmpfs "$work"
@@ -26,6 +27,10 @@ step() { printf '\n== %s\n' "$*"; "$@"; }
 if [ ! -x "$r/usr/bin/systemctl" ] || [ ! -x "$r/usr/bin/python3" ]; then
     { online apt-get -qq update && online apt-get -qq install -y --no-install-recommends python3 systemd; } >"$work/apt.log" 2>&1 || { tail -5 "$work/apt.log" >&2; exit 1; }
 fi
+if [ -n "$parcel" ]; then
+    { online apt-get -qq update && online apt-get -qq install -y --no-install-recommends mosquitto tzdata; } >"$work/apt.log" 2>&1 || { tail -5 "$work/apt.log" >&2; exit 1; }
+    cp -a "$parcel" "$r/root/parcel"
+fi
 cp "$deb" "$r/root/gewu.deb"
 # shellcheck disable=SC2016
 step offline sh -c '. /etc/os-release; echo "$PRETTY_NAME"; python3 --version; systemctl --version | head -1'
@@ -35,6 +40,13 @@ echo "installed in $(($(date +%s) - begin)) s, $(du -sm "$r/opt/gewu" | cut -f 1
 step offline gewu --version
 step offline dpkg --verify gewu-edge
 step offline sh -c 'id gewu && systemctl is-enabled gewu gewu-trial gewu-overlay && ls -l /opt/gewu /var/lib | grep -E "current|gewu" || true'
+if [ -n "$parcel" ]; then
+    for _ in 1 2; do step offline sh /root/parcel/install.sh; done
+    step offline sh -c 'ls -l /etc/gewu /etc/mosquitto/gewu && stat -c "%U:%G %a %n" /etc/gewu'
+    step offline sh -c 'setpriv --reuid gewu --regid gewu --init-groups gewu check --config /etc/gewu/gewu.toml'
+    step offline sh -c 'install -d -o mosquitto /run/mosquitto /var/log/mosquitto; timeout 5 mosquitto -c /etc/mosquitto/mosquitto.conf; [ $? = 124 ] && tail -4 /var/log/mosquitto/mosquitto.log && echo "mosquitto runs with it"'
+    rm -rf "$r/etc/gewu" && mkdir "$r/etc/gewu"
+fi
 printf '[gateway]\nid = "clean-01"\nsite = "clean"\n' >"$r/etc/gewu/gewu.toml"
 step offline gewu check --config /etc/gewu/gewu.toml
 for unit in gewu gewu-trial gewu-overlay; do step offline systemd-analyze verify "/usr/lib/systemd/system/$unit.service"; done

@@ -167,17 +167,8 @@ def updated(home: Path, package: Path, folder: Path) -> tuple[str, str]:
     key, file = Ed25519PrivateKey.generate(), folder / "update.tar"
     form = (serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     (folder / "key.pem").write_bytes(key.private_bytes(*form))
-    made: list[str | Path] = [
-        "--out",
-        file,
-        "--key",
-        folder / "key.pem",
-        "--package",
-        package,
-        "--models",
-        ROOT / "models",
-    ]
-    run(sys.executable, "-m", "gateway", "provision", "pack", *made)
+    made: list[str | Path] = ["--out", file, "--key", folder / "key.pem", "--package", package]
+    run(sys.executable, "-m", "gateway", "provision", "pack", *made, "--models", ROOT / "models")
     gewu: list[str | Path] = [home / "current/bin/python", "-P", "-m", "gateway"]
     todo = [*gewu, "provision", "update", file, "--config", folder / "gewu.toml", "--json"]
     first = slots.current(home)

@@ -57,8 +57,7 @@ def configuration(port: int, folder: str = FOLDER, address: str = "") -> str:
         "use_identity_as_username true\n"
         "allow_anonymous false\n"
         f"acl_file {folder}/acl\n"
-        f"message_size_limit {_MOST_BYTES}\n"
-        f"max_packet_size {_MOST_BYTES + 65536}\n"
+        f"max_packet_size {_MOST_BYTES}\n"
         "max_connections 200\n"
         # A receiver that is away for a day finds what it was sent; what waits longer is with the gateways.
         "max_queued_messages 20000\n"
