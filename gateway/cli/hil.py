@@ -42,8 +42,8 @@ def hil(
     if check is not None:
         _check(check, json_output)
         return
-    if find_spec("pytest") is None:
-        raise ConfigurationError("`gewu hil` needs pytest: pip install 'gewu-edge[hil]'.")
+    if missing := [name for name in ("pytest", "apsw") if find_spec(name) is None]:
+        raise ConfigurationError(f"`gewu hil` needs {' and '.join(missing)}: pip install 'gewu-edge[hil]'.")
     if selftest:
         _selftest(json_output)
         return
@@ -65,6 +65,7 @@ def _opened(chosen: "BenchFile", over_tcp: bool = False) -> "AbstractContextMana
 
 
 def _run(chosen: "BenchFile", smoke: bool, suites: list[str], folder: Path | None, json_output: bool) -> None:
+    import signal
     import time
 
     from hil_tests.hil import report as paper
@@ -72,6 +73,7 @@ def _run(chosen: "BenchFile", smoke: bool, suites: list[str], folder: Path | Non
     from hil_tests.hil.progress import Progress
     from hil_tests.hil.verdict import counted
 
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that every child ends in order
     plan = session.Plan(smoke=smoke, suites=suites)
     if wrong := sorted(set(suites) - set(session.suites(plan))):
         raise ConfigurationError(f"--suite {wrong[0]}: there are {', '.join(session.suites(plan))}.")

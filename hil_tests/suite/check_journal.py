@@ -94,8 +94,11 @@ def test_clock(board: Board) -> None:
         "a running clock gives way by a minute an hour: cut the board's power, and tell it the time again",
         "运行中的时钟每小时最多调整一分钟：断电后再校时",
     )
-    board.write("clock", int(time.time()))
-    apart = abs(board.number("clock") - time.time())
+    for _ in range(3):  # asked twice, it was told an old time
+        board.write("clock", int(time.time()))
+        apart = abs(board.number("clock") - time.time())
+        if apart <= _CLOCK_SLACK_S:
+            break
     expect(apart <= _CLOCK_SLACK_S, f"a clock within {_CLOCK_SLACK_S:g} s", f"{apart:.1f} s apart", step)
 
 
