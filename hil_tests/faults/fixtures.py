@@ -15,7 +15,7 @@ from hil_tests.faults.link import SickLink, sick_link
 
 @pytest.fixture
 def sick_network() -> Iterator[Callable[[int], SickLink]]:
-    """`sick_network(port)` is a link to that server that loses, delays and parts on demand (`hil_tests.faults.link`)."""
+    """`sick_network(port)` is a link to that server that loses, delays and parts (`hil_tests.faults.link`)."""
     with ExitStack() as ending:
         yield lambda port: ending.enter_context(sick_link(port))
 

@@ -43,7 +43,7 @@ def trouble() -> str | None:
     try:
         _ip("netns", "add", name)
         try:
-            os.close(_tun("gwtry0"))
+            os.close(_tun(f"gwt{os.getpid()}"))
         finally:
             _ip("netns", "del", name)
     except (OSError, GewuError) as error:
