@@ -168,14 +168,7 @@ def _selftest(json_output: bool) -> None:
 
 
 def _show_mutants(rows: list[Any]) -> None:
-    from rich.table import Table
-
-    table = Table(title="what was broken, and which check saw it", title_justify="left")
-    for heading in ("mutant", "check", "sound", "mutant's", "what it saw"):
-        table.add_column(heading)
     for row in rows:
-        table.add_row(f"{row.mutation}: {row.says}", row.check, row.sound, row.mutant, row.came[:60])
-    plain.print(table)
-    for row in rows:
-        if not row.caught:
-            plain.print(f"NOT CAUGHT  {row.mutation} ({row.file}): {row.check} said {row.sound}, then {row.mutant}")
+        verdict = "caught    " if row.caught else "NOT CAUGHT"
+        plain.print(f"{verdict}  {row.mutation}: {row.says} ({row.file})")
+        plain.print(f"            by {row.check}: {row.sound} on sound code, {row.mutant} on the mutant: {row.came}")
