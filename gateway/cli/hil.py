@@ -79,7 +79,7 @@ def _run(chosen: "BenchFile", smoke: bool, suites: list[str], folder: Path | Non
         raise ConfigurationError(f"--suite {wrong[0]}: there are {', '.join(session.suites(plan))}.")
     began = time.time()
     say("the bench comes up")
-    with _opened(chosen) as opened, Progress() as progress:
+    with _opened(chosen) as opened, Progress(asks=chosen.people.present) as progress:
         results = session.run(opened, plan, progress.told)
         document = paper.document(opened, results, began, time.time(), smoke)
     if folder is not None:

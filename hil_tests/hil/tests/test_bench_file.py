@@ -1,15 +1,18 @@
 """The bench file: strict, closed by default, the same after it was written and read."""
 
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from gateway.errors import ConfigurationError
-from hil_tests.hil import virtual
+from gateway.tomlfile import Section
+from hil_tests.hil import bench_file, virtual
 from hil_tests.hil.bench_file import BenchFile, parse_bench, read_bench, write_bench
 from hil_tests.hil.needs import NEEDS, lacking
 
+PAGE = Path(__file__).resolve().parents[3] / "docs" / "hil.md"
 DESK: dict[str, Any] = {
     "bench": {"name": "cellar", "kind": "desk"},
     "bus": [{"name": "a", "port": "socket://10.0.0.7:4001", "device": [{"id": "b1", "address": 1}]}],
@@ -78,3 +81,11 @@ def test_what_a_desk_lacks_is_said_in_both_languages() -> None:
     assert found is not None and "no injector of amps" in found.en  # noqa: PT018
     with pytest.raises(ConfigurationError, match="oscilloscope"):
         lacking(bench(), None, ["oscilloscope"], [])
+
+
+def test_every_key_is_documented() -> None:
+    """Each key of each table stands in the first column of a table of docs/hil.md."""
+    lines = PAGE.read_text(encoding="utf-8").splitlines()
+    named = set(re.findall(r"`([a-z_]+)`", " ".join(line.split("|")[1] for line in lines if line.startswith("| "))))
+    tables = [one for one in vars(bench_file).values() if isinstance(one, type) and issubclass(one, Section)]
+    assert {key for table in tables for key in table.model_fields} <= named
