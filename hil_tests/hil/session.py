@@ -144,12 +144,13 @@ class _Lane:
         for name, result in self._expected.items():
             if name not in self._done:
                 result.verdict = "SETUP-ERROR"
-                result.reason = Words(sentence, sentence)
+                result.reason, result.came, result.step = Words(sentence, sentence), sentence, _AGAIN
                 self._done[name] = result
                 told(Line(result=result))
         return list(self._done.values())
 
 
+_AGAIN = Words("start it again; if it dies again, tell the maker", "重新启动；若再次中断请联系厂家")
 _LOST = Words("the suite starts", "测试程序启动")
 _ALONE = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTHONUNBUFFERED": "1"}
 
