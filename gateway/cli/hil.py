@@ -42,8 +42,8 @@ def hil(
     if check is not None:
         _check(check, json_output)
         return
-    if find_spec("pytest") is None:
-        raise ConfigurationError("`gewu hil` needs pytest: pip install 'gewu-edge[hil]'.")
+    if missing := [name for name in ("pytest", "apsw") if find_spec(name) is None]:
+        raise ConfigurationError(f"`gewu hil` needs {' and '.join(missing)}: pip install 'gewu-edge[hil]'.")
     if selftest:
         _selftest(json_output)
         return
@@ -65,6 +65,7 @@ def _opened(chosen: "BenchFile", over_tcp: bool = False) -> "AbstractContextMana
 
 
 def _run(chosen: "BenchFile", smoke: bool, suites: list[str], folder: Path | None, json_output: bool) -> None:
+    import signal
     import time
 
     from hil_tests.hil import report as paper
@@ -72,12 +73,13 @@ def _run(chosen: "BenchFile", smoke: bool, suites: list[str], folder: Path | Non
     from hil_tests.hil.progress import Progress
     from hil_tests.hil.verdict import counted
 
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that every child ends in order
     plan = session.Plan(smoke=smoke, suites=suites)
     if wrong := sorted(set(suites) - set(session.suites(plan))):
         raise ConfigurationError(f"--suite {wrong[0]}: there are {', '.join(session.suites(plan))}.")
     began = time.time()
     say("the bench comes up")
-    with _opened(chosen) as opened, Progress() as progress:
+    with _opened(chosen) as opened, Progress(asks=chosen.people.present) as progress:
         results = session.run(opened, plan, progress.told)
         document = paper.document(opened, results, began, time.time(), smoke)
     if folder is not None:
@@ -166,14 +168,7 @@ def _selftest(json_output: bool) -> None:
 
 
 def _show_mutants(rows: list[Any]) -> None:
-    from rich.table import Table
-
-    table = Table(title="what was broken, and which check saw it", title_justify="left")
-    for heading in ("mutant", "check", "sound", "mutant's", "what it saw"):
-        table.add_column(heading)
     for row in rows:
-        table.add_row(f"{row.mutation}: {row.says}", row.check, row.sound, row.mutant, row.came[:60])
-    plain.print(table)
-    for row in rows:
-        if not row.caught:
-            plain.print(f"NOT CAUGHT  {row.mutation} ({row.file}): {row.check} said {row.sound}, then {row.mutant}")
+        verdict = "caught    " if row.caught else "NOT CAUGHT"
+        plain.print(f"{verdict}  {row.mutation}: {row.says} ({row.file})")
+        plain.print(f"            by {row.check}: {row.sound} on sound code, {row.mutant} on the mutant: {row.came}")

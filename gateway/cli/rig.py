@@ -59,7 +59,7 @@ def _serve(village: Any, as_json: bool) -> None:
 
 @app.command()
 def inject(
-    board: Annotated[str, typer.Argument(help="Id of the board; the name of a bus means its faults.")],
+    board: Annotated[str, typer.Argument(help="Id of the board, or the name of a bus or a link.")],
     values: Pairs,
     rig: RigOption = None,
     as_json: JsonFlag = False,
@@ -120,5 +120,8 @@ def _show(document: dict[str, Any], as_json: bool) -> None:
                 f"  {board['id']} on {board['bus']}, address {board['address']}: usb {board['usb']}, "
                 f"bootloader {board['bootloader']}, pid {board['pid']}"
             )
+        for link in document["links"]:
+            about = f" ({link['why']})" if link["why"] else ""
+            plain.print(f"link {link['name']}: {link['host']}:{link['port']}, by {link['kind']}{about}")
         plain.print(f"rig in {document['rig']}")
     sys.stdout.flush()  # whoever started the rig waits for this

@@ -73,16 +73,16 @@ class Person:
 
     def _said(self, words: str) -> str:
         try:
-            with self._terminal.open("r+", encoding="utf-8", buffering=1) as terminal:
-                return _asked(terminal, words)
+            with self._terminal.open("w", encoding="utf-8") as screen, self._terminal.open(encoding="utf-8") as keys:
+                return _asked(screen, keys, words)
         except OSError as error:
             raise BenchTrouble(f"Nobody can be asked here ({error.strerror}): start gewu hil at a terminal.") from error
 
 
-def _asked(terminal: TextIO, words: str) -> str:
-    terminal.write(words)
-    terminal.flush()
-    answer = terminal.readline()
+def _asked(screen: TextIO, keys: TextIO, words: str) -> str:
+    screen.write(words)
+    screen.flush()
+    answer = keys.readline()
     if not answer:
         raise BenchTrouble("The person at the terminal has left: start gewu hil again.")
     return answer.strip()

@@ -37,6 +37,7 @@ _SUITES = {
     "identity": ("Identity and wiring", "身份与接线"),
     "modbus": ("Modbus conformance", "Modbus 一致性"),
     "protection": ("Protection", "保护"),
+    "alarms": ("Alarms", "报警"),
     "metering": ("Metering accuracy", "计量准确度"),
     "journal": ("Journal and clock", "事件日志与时钟"),
     "authority": ("Authority", "命令授权"),
@@ -45,6 +46,7 @@ _SUITES = {
     "traffic": ("Bus under load", "总线负载"),
     "path": ("End to end", "端到端"),
     "gateway": ("Gateway faults", "网关故障"),
+    "store": ("The gateway's store", "网关存储"),
     "camera": ("Camera", "摄像头"),
 }
 _KINDS = {"virtual": "虚拟台架", "desk": "工作台", "site": "现场"}

@@ -101,6 +101,7 @@ def _for(definition: pytest.Item, device: Device) -> bool:
     return bool(wanted.get("role", role) == role and ("fitted" not in wanted or wanted["fitted"] in device.fitted))
 
 
+@pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Each lane keeps its own: tests of devices and buses in theirs, all others in the wide one."""
     job = config.stash[_JOB]

@@ -37,7 +37,9 @@ class Probe(Master):
     `sent_at` is when the latest frame began to leave; `first_at` when the first byte after it came, 0 when none did.
     """
 
-    def __init__(self, port: str, wire: Wire, patience_s: float = 1.0) -> None:
+    quiet_s = 0.15  # adapters and serial servers hand answers over in pieces
+
+    def __init__(self, port: str, wire: Wire, patience_s: float = 1.5) -> None:
         self.port, self.wire = port, wire
         self.passed: deque[Passed] = deque(maxlen=_KEPT)
         self.sent_at = self.first_at = 0.0

@@ -13,12 +13,13 @@ from hil_tests.hil.plugin import Line
 class Progress:
     """`with Progress() as progress: run(..., progress.told)`. Told by several threads."""
 
-    def __init__(self) -> None:
+    def __init__(self, asks: bool = False) -> None:
+        """`asks`: somebody is asked things at this terminal meanwhile, so there is no bar to write over them."""
         self._console = Console(stderr=True, soft_wrap=True, highlight=False)
         self._lock = threading.Lock()
         self._done = self._expected = 0
         self._bar: Bar | None = None
-        if self._console.is_terminal:
+        if self._console.is_terminal and not asks:
             columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
             self._bar = Bar(*columns, console=self._console)
             self._task = self._bar.add_task("begins", total=None)

@@ -6,6 +6,7 @@ behind, with its last words. It judges nothing and renders nothing.
 """
 
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -52,7 +53,12 @@ def run(bench: BenchFile, plan: Plan, told: Told) -> list[Result]:
         lanes.append(_Lane(Path(folder), file, [], False))
         width = plan.most_lanes if bench.bench.kind == "virtual" else 1
         with ThreadPoolExecutor(width) as pool:
-            found = list(pool.map(lambda lane: lane.run(plan, told), lanes))
+            try:
+                found = list(pool.map(lambda lane: lane.run(plan, told), lanes))
+            except KeyboardInterrupt:
+                for lane in lanes:
+                    lane.interrupt()
+                raise
     order = {name: place for place, name in enumerate(suites(plan))}
     results = [result for lane in found for result in lane]
     return sorted(results, key=lambda result: order.get(result.suite, len(order)))
@@ -82,11 +88,21 @@ class _Lane:
         self._expected: dict[str, Result] = {}
         self._done: dict[str, Result] = {}
         self._read = 0
+        self._child: subprocess.Popen[bytes] | None = None
+        self._ended = False
+
+    def interrupt(self) -> None:
+        """End it in order: what it injects comes to rest, what it started ends."""
+        self._ended = True
+        if self._child is not None and self._child.poll() is None:
+            self._child.send_signal(signal.SIGINT)
 
     def run(self, plan: Plan, told: Told) -> list[Result]:
         self._results.touch()
+        if self._ended:
+            return []
         with self._log.open("wb") as log:
-            child = subprocess.Popen(
+            child = self._child = subprocess.Popen(
                 _command(plan),
                 env=os.environ | {ENVIRONMENT: msgspec.json.encode(self._job).decode(), **_ALONE},
                 stdin=subprocess.DEVNULL,
@@ -128,12 +144,13 @@ class _Lane:
         for name, result in self._expected.items():
             if name not in self._done:
                 result.verdict = "SETUP-ERROR"
-                result.reason = Words(sentence, sentence)
+                result.reason, result.came, result.step = Words(sentence, sentence), sentence, _AGAIN
                 self._done[name] = result
                 told(Line(result=result))
         return list(self._done.values())
 
 
+_AGAIN = Words("start it again; if it dies again, tell the maker", "重新启动；若再次中断请联系厂家")
 _LOST = Words("the suite starts", "测试程序启动")
 _ALONE = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTHONUNBUFFERED": "1"}
 

@@ -12,7 +12,7 @@ from hil_tests.rig import control
 
 _KEYS = {"amps": "current", "volts": "voltage", "residual": "residual", "celsius": "temperature"}
 # A circuit at rest: what a board of the village has by itself.
-REST = {"load": "1", "voltage": "230", "residual": "0.008", "temperature": "31", "power_factor": "0.95"}
+REST = {"current": "1", "voltage": "230", "residual": "0.008", "temperature": "31", "power_factor": "0.95"}
 _STAMP_S = 0.001  # of two stamps in whole milliseconds
 _CHAIN = 2  # the chip's or module's moment, then the contact's: each may be late
 _LOOK_S = 0.02

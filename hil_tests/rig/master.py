@@ -20,6 +20,8 @@ _STEP_S = 0.0005
 class Master:
     """The end of the pair at `path`. `with Master(path) as master:`"""
 
+    quiet_s = _QUIET_S
+
     def __init__(self, path: str | Path, patience_s: float = 1.0) -> None:
         self._file = os.open(path, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)
         tty.setraw(self._file)
@@ -48,11 +50,11 @@ class Master:
         """What comes now, with its CRC: until it is a whole answer to `body`, or it is quiet again."""
         deadline = time.monotonic() + self._patience
         answer, heard_at = b"", deadline
-        while time.monotonic() < min(deadline, heard_at + _QUIET_S):
+        while time.monotonic() < min(deadline, heard_at + self.quiet_s):
             more = self._read()
             if more:
                 answer, heard_at = answer + more, time.monotonic()
-                deadline = max(deadline, heard_at + _QUIET_S)
+                deadline = max(deadline, heard_at + self.quiet_s)
                 if len(answer) >= 5 and intact(answer) and self._whole(body, answer):
                     break
             else:

@@ -100,16 +100,27 @@ class Bus(tomlfile.Section):
         return 9 + (self.parity != "N") + self.stopbits
 
 
+class Link(tomlfile.Section):
+    """A way to a server of this machine, such as the broker, that can be made to lose, delay and part."""
+
+    name: Name
+    to: int = Field(ge=1, le=65535, description="the server's port on 127.0.0.1")
+    loss: float = Field(default=0.0, ge=0, le=1, description="a chance from 0 to 1 that what goes over it is lost")
+    delay: float = Field(default=0.0, ge=0, le=60, description="seconds, in each direction")
+
+
 class Site(tomlfile.Section):
     """The whole file."""
 
     bus: list[Bus] = Field(min_length=1)
+    link: list[Link] = Field(default_factory=list, description="sick networks before servers")
 
     @model_validator(mode="after")
     def _names_differ(self) -> "Site":
         for what, names in (
             ("buses", [bus.name for bus in self.bus]),
             ("boards", [board.id for bus in self.bus for board in bus.board]),
+            ("links", [link.name for link in self.link]),
         ):
             twice = sorted({name for name in names if names.count(name) > 1})
             if twice:

@@ -22,6 +22,7 @@ from hil_tests.rig.device import Device
 from hil_tests.rig.flash import fill, resettle, wiring_of
 from hil_tests.rig.hub import Hub
 from hil_tests.rig.interpreter import micropython
+from hil_tests.rig.links import Links
 from hil_tests.rig.loop import Loop
 from hil_tests.rig.roll_call import RollCall
 from hil_tests.rig.site import Board, Bus, Site
@@ -48,6 +49,7 @@ class Village:
         self._devices: dict[str, Device] = {}
         self._bootloaders: Bootloaders | None = None
         self._control: ControlServer | None = None
+        self._links: Links | None = None
         self._trips: list[dict[str, Any]] = []
         self._switch_s = sys.getswitchinterval()
 
@@ -73,6 +75,7 @@ class Village:
         sys.setswitchinterval(_SWITCH_S)
         self._thread.start()
         try:
+            self._links = Links(self.site.link)
             self._do(lambda: self._bring_up(interpreter))
             self._await_boards(deadline_s if deadline_s is not None else 20.0 + 1.5 * len(boards))
             self._do(self._open_control)
@@ -90,6 +93,8 @@ class Village:
         self._loop.stop()
         self._thread.join()
         self._take_down()
+        if self._links is not None:
+            self._links.close()
         self._loop.close()
         self._loop = None
         sys.setswitchinterval(self._switch_s)
@@ -200,7 +205,7 @@ class Village:
 
     def _inject(self, board: str, pairs: dict[str, str]) -> dict[str, int]:
         """Answers when it was done, in Unix ms, as `trips` counts. The name of a bus means its faults."""
-        if board in self._hubs and board not in self._devices:
+        if board not in self._devices and (board in self._hubs or (self._links and board in self._links)):
             self._fault(board, pairs)
             return {"at_ms": time.time_ns() // 1_000_000}
         device = self._device(board)
@@ -237,6 +242,9 @@ class Village:
         return device
 
     def _fault(self, bus: str, pairs: dict[str, str]) -> None:
+        if self._links is not None and bus in self._links:
+            self._links.inject(bus, pairs)
+            return
         hub = self._hubs.get(bus)
         if hub is None:
             raise ConfigurationError(f"No bus {bus!r} in this rig: known are {', '.join(self._hubs)}.")
@@ -277,6 +285,7 @@ class Village:
                 for board in bus.board
             ],
             "trips": list(self._trips),
+            "links": self._links.state() if self._links is not None else [],
             "rig": str(self.folder),
         }
 

@@ -12,7 +12,7 @@ from hil_tests.selftest.mutations import Mutation
 
 _PACKAGES = ("gateway", "provisioning", "hil_tests")
 _ROOT = Path(shipped.__file__).parents[1]
-_LEFT_OUT = shutil.ignore_patterns("__pycache__", "tests", "end_to_end", "models")
+_LEFT_OUT = shutil.ignore_patterns("__pycache__", "tests", "models")
 
 
 @contextmanager

@@ -1,5 +1,7 @@
 """Authority: who may command. Forged, replayed, early and late frames move nothing and are written down."""
 
+import time
+
 import pytest
 
 from gateway.bus.command import Code, explain, frame
@@ -20,6 +22,7 @@ pytestmark = [
 ]
 FORGED, REPLAYED, UNKNOWN_NONCE, EARLY, LATE, WAITING = 5, 6, 7, 8, 9, 4
 _CLOSE_REFUSED = range(20, 30)
+_AGES_S = 0.3
 NOW = (1_700_000_000).to_bytes(4, "big")
 
 
@@ -50,8 +53,11 @@ def test_forged(calm: Board) -> None:
     """result 5, a wait that is not nought, and the refusal in the journal"""
     after = int(calm.number("journal_next"))
     counter = calm.next_counter()
-    answered(calm, frame(bytes(32), calm.serial, Code.OPEN, counter, calm.nonce()), FORGED, "a forged opening")
-    expect(calm.number("command_wait") > 0, "a wait", "none")
+    for _ in range(3):  # the first wait is a second: a busy computer may look too late
+        answered(calm, frame(bytes(32), calm.serial, Code.OPEN, counter, calm.nonce()), FORGED, "a forged opening")
+        if waits := calm.number("command_wait") > 0:
+            break
+    expect(waits, "a wait", "none")
     expect(calm.number("command_counter") == counter - 1, "a counter that stays", calm.value("command_counter"))
 
     def told() -> bool:
@@ -94,8 +100,8 @@ def test_window(calm: Board) -> None:
     assert calm.key is not None
     early = frame(calm.key, calm.serial, Code.CLOCK, calm.next_counter(), calm.nonce(), NOW, since=25.0)
     answered(calm, early, EARLY, "a frame whose time has not come")
-    calm.until(lambda: calm.number("nonce_age") >= 0.3, "aged its nonce", 20)
     late = frame(calm.key, calm.serial, Code.CLOCK, calm.next_counter(), calm.nonce(), NOW, until=0.0)
+    time.sleep(_AGES_S)  # the nonce in it grows older meanwhile
     answered(calm, late, LATE, "a frame whose time is over")
 
 

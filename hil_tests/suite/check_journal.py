@@ -14,7 +14,7 @@ pytestmark = pytest.mark.step(
     "read the journal again; if it stays damaged, the flash is worn: replace the board",
     "重新读取日志；若仍损坏则闪存老化，应更换",
 )
-_PACE_S = 20.0  # over which the clock's pace is looked at
+_PACE_S = 10.0  # over which the clock's pace is looked at
 _CLOCK_SLACK_S = 2.0
 
 
@@ -94,14 +94,17 @@ def test_clock(board: Board) -> None:
         "a running clock gives way by a minute an hour: cut the board's power, and tell it the time again",
         "运行中的时钟每小时最多调整一分钟：断电后再校时",
     )
-    board.write("clock", int(time.time()))
-    apart = abs(board.number("clock") - time.time())
+    for _ in range(3):  # asked twice, it was told an old time
+        board.write("clock", int(time.time()))
+        apart = abs(board.number("clock") - time.time())
+        if apart <= _CLOCK_SLACK_S:
+            break
     expect(apart <= _CLOCK_SLACK_S, f"a clock within {_CLOCK_SLACK_S:g} s", f"{apart:.1f} s apart", step)
 
 
 @pytest.mark.check("its seconds are seconds", "秒计准确")
 def test_pace(board: Board) -> None:
-    """its uptime beside the computer's clock, over twenty seconds: a second apart at most"""
+    """its uptime beside the computer's clock, over ten seconds: a second and a half apart at most"""
     began, before = time.monotonic(), board.number("uptime")
     time.sleep(_PACE_S)
     passed, counted = time.monotonic() - began, board.number("uptime") - before

@@ -10,7 +10,7 @@ from hil_tests.hil.board import Board
 from hil_tests.hil.verdict import BenchTrouble, Finding, Measures, TripRow, judged
 from hil_tests.injectors.injector import Injector, Quantity, TripTime
 
-_TRIES = 5
+_TRIES = 12
 _GRACE = 1.25  # of the longest time, before it counts as no trip
 UNITS = {"amps": "A", "volts": "V", "residual": "A", "celsius": "°C"}
 

@@ -1,5 +1,6 @@
 """Every fault of the bus once, with the real firmware on it: what it does to a master, and that it goes as it came."""
 
+import socket
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -20,9 +21,11 @@ ASK_B1, ASK_S2 = (bytes((unit, 4, 0, 0, 0, 2)) for unit in (1, 2))
 @pytest.fixture(scope="module")
 def village(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Village]:
     boards = [{"id": "b1", "address": 1}, {"id": "s2", "address": 2, "profile": "gewu-sensor"}]
-    site = parse_site({"bus": [{"name": "north", "baud": BAUD, "board": boards}]}, "test")
-    with Village(site, tmp_path_factory.mktemp("village")) as village:
-        yield village
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        links = [{"name": "county", "to": server.getsockname()[1], "delay": 0.1}]
+        site = parse_site({"bus": [{"name": "north", "baud": BAUD, "board": boards}], "link": links}, "test")
+        with Village(site, tmp_path_factory.mktemp("village")) as village:
+            yield village
 
 
 @pytest.fixture
@@ -113,6 +116,26 @@ def test_an_adapter_that_is_pulled(village: Village, north: str) -> None:
     village.inject("north", {"unplug": "0"})
     with Master(north) as master:
         until(lambda: share(master, 1) == 1, "an answer")
+
+
+def test_a_link_to_a_server_is_parted(village: Village) -> None:
+    """Through the link the server is reached; parted, nobody is, and afterwards again."""
+    (link,) = village.state()["links"]
+    where = link["host"], link["port"]
+    assert (link["kind"] == "proxy") == bool(link["why"])
+    began = time.monotonic()
+    with socket.create_connection(where, timeout=30):
+        pass
+    assert link["kind"] == "proxy" or time.monotonic() - began >= 0.2
+    if link["kind"] == "namespace":  # a proxy takes a connection that it cannot lead on
+        village.inject("county", {"partition": "1"})
+        with pytest.raises(OSError):
+            socket.create_connection(where, timeout=0.3)
+    village.inject("county", {"partition": "0", "delay": "0"})
+    with socket.create_connection(where, timeout=30):
+        pass
+    with pytest.raises(ConfigurationError, match="loss"):
+        village.inject("county", {"loss": "2"})
 
 
 def test_what_cannot_be_is_refused_and_changes_nothing(village: Village, north: str) -> None:
