@@ -6,19 +6,32 @@ before the next, so the same command goes on where it stopped, in the same night
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from gateway.clock import Clock
 from gateway.config import hours
 from gateway.errors import ConfigurationError, GewuError
 from provisioning.board_update import State
 from provisioning.journal import Journal
-from provisioning.plan import PlanRow
 from provisioning.self_test import fault_of
 
 WAITS, PROVEN, FAILED = "waits", "proven", "failed"
 _LOOK_S = 10.0
 _HEALTH = ("meter_fault", "safe_mode", "hardware_fault", "breaker_failure", "self_test", "measure_age")
+
+
+class Row(Protocol):
+    """A board's row: of a plan, or of the gateway's configuration."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def address(self) -> int: ...
+    @property
+    def critical(self) -> bool: ...
+
+
+Ordered = TypeVar("Ordered", bound=Row)
 
 
 class Updates(Protocol):
@@ -72,16 +85,16 @@ Said = Callable[[str, str, int | None], None]
 """Called with id, step and percent while it goes on."""
 
 
-def order(rows: Sequence[PlanRow], first: str | None) -> list[PlanRow]:
+def order(rows: Sequence[Ordered], first: str | None) -> list[Ordered]:
     """Who is updated when: `first`, or the first that keeps nobody alive; critical loads at the end.
 
     ConfigurationError where `first` is none of them, or there is nobody.
     """
     if not rows:
-        raise ConfigurationError("The plan has no board of this project, so there is nothing to update.")
+        raise ConfigurationError("There is no board of this project here, so there is nothing to update.")
     sorted_rows = sorted(rows, key=lambda row: (row.id != first, row.critical))
     if first is not None and sorted_rows[0].id != first:
-        raise ConfigurationError(f"--first {first} is no board of this project in the plan.")
+        raise ConfigurationError(f"--first {first} is no board of this project here.")
     return sorted_rows
 
 
@@ -95,7 +108,7 @@ def window(span: str, minute: Callable[[], int]) -> Callable[[], bool]:
 
 
 def update(
-    boards: Sequence[tuple[PlanRow, Updates]], terms: Terms, journal: Journal, clock: Clock, said: Said
+    boards: Sequence[tuple[Row, Updates]], terms: Terms, journal: Journal, clock: Clock, said: Said
 ) -> list[UpdateRow]:
     """The boards in the order given, one after the other; after the first failure nobody else is begun.
 

@@ -1,13 +1,25 @@
 """`gewu provision update` and `pack`: a running gateway takes a signed update; its maker makes one."""
 
+import struct
 import subprocess
 import tempfile
 from pathlib import Path
 from typing import Annotated, Any
 
+import msgspec
 import typer
 
 from gateway.cli.output import JsonFlag, plain, print_json, say
+from gateway.cli.provision_boards_part import (
+    NIGHT,
+    FirstOption,
+    Night,
+    NowOption,
+    ShareOption,
+    WatchOption,
+    WindowOption,
+    boards_part,
+)
 from gateway.cli.run import ConfigOption
 from gateway.errors import ConfigurationError, TryAgain
 
@@ -22,6 +34,12 @@ def update(
     dry: Annotated[bool, typer.Option("--list", help="Check it and say what would be done.")] = False,
     older: Annotated[bool, typer.Option("--older", help="Also an update older than the last one.")] = False,
     deadline: Annotated[float, typer.Option(min=1, help="Seconds in which what is new must be well.")] = 180.0,
+    first: FirstOption = None,
+    window: WindowOption = NIGHT,
+    now: NowOption = False,
+    share: ShareOption = 0.25,
+    watch: WatchOption = 600.0,
+    no_boards: Annotated[bool, typer.Option("--no-boards", help="Leave the boards as they are.")] = False,
     as_json: JsonFlag = False,
 ) -> None:
     """Update this gateway: checked, staged, tried, and undone by itself when it is not well. Again, it resumes."""
@@ -36,11 +54,17 @@ def update(
     loaded, clock = load(config), SystemClock()
     makers = [trust.MAKER, *_makers(config.with_name(_MAKERS))]
     models = [trust.MAKER, *loaded.vision.trusted]
-    site = Site(home_of(), loaded, Systemd(), makers, models, clock, deadline)
     with Journal(loaded.gateway.data_dir / _JOURNAL, clock) as journal:
+        site = Site(
+            home_of(), loaded, Systemd(), makers, models, clock, deadline, writable_root,
+            boards_part(loaded, Night(first, window, now, share, watch), journal, clock),
+        )  # fmt: skip
         manifest = look(file, site, journal, older)
+        if no_boards:
+            manifest = msgspec.structs.replace(manifest, boards=False)
         if dry:
-            parts = [part for part, there in (("gateway", manifest.gateway), ("models", manifest.models)) if there]
+            there = {"gateway": manifest.gateway, "models": manifest.models, "boards": manifest.boards}
+            parts = [part for part, is_there in there.items() if is_there]
             version = manifest.gateway.version if manifest.gateway else None
             document = {"serial": manifest.serial, "made": manifest.made, "parts": parts, "version": version}
             if as_json:
@@ -50,8 +74,7 @@ def update(
                     f"Update {manifest.serial} of {manifest.made}: {', '.join(parts)}. It may be carried out here."
                 )
             return
-        with writable_root():
-            outcomes = carry_out(file, manifest, site, journal, say)
+        outcomes = carry_out(file, manifest, site, journal, say)
     if as_json:
         print_json({"serial": manifest.serial, "stages": [outcome.as_json() for outcome in outcomes]})
     else:
@@ -71,6 +94,10 @@ def pack(
     key: Annotated[Path, typer.Option(help="The maker's key: Ed25519 in PEM, without a passphrase.")],
     package: Annotated[Path | None, typer.Option(help="The .deb whose wheels become the gateway's part.")] = None,
     models: Annotated[Path | None, typer.Option(help="A folder of signed models.")] = None,
+    boards: Annotated[
+        Path | None,
+        typer.Option(help="Firmware for boards: the bundle of `gewu firmware build --key`."),
+    ] = None,
     serial: Annotated[int | None, typer.Option(min=1, help="Its number; else the time, as 202611221530.")] = None,
     as_json: JsonFlag = False,
 ) -> None:
@@ -78,11 +105,12 @@ def pack(
     from gateway.camera.trust import private_key, public_half
     from gateway.clock import SystemClock
     from gateway.records import rfc3339
+    from provisioning.update.boards_stage import BUNDLE
     from provisioning.update.update_file import Manifest
     from provisioning.update.update_file import pack as write
 
-    if package is None and models is None:
-        raise ConfigurationError("An update needs something in it: --package FILE.deb, --models FOLDER, or both.")
+    if package is None and models is None and boards is None:
+        raise ConfigurationError("An update needs something in it: --package DEB, --models FOLDER, --boards BUNDLE.")
     try:
         signer = private_key(key.read_bytes())
     except OSError as error:
@@ -99,11 +127,26 @@ def pack(
         if models is not None:
             endings = (".json", ".sig", ".tflite", ".npz")
             files |= {f"models/{path.name}": path for path in sorted(models.iterdir()) if path.suffix in endings}
-        write(out, Manifest(number, now, [], part, models is not None), files, signer)
+        if boards is not None:
+            files[f"boards/{BUNDLE}"] = _firmware(boards)
+        write(out, Manifest(number, now, [], part, models is not None, boards is not None), files, signer)
     if as_json:
         print_json({"file": str(out), "serial": number, "files": len(files), "maker": public_half(signer)})
     else:
         plain.print(f"{out}: update {number}, {len(files)} files, signed by {public_half(signer)}", markup=False)
+
+
+def _firmware(bundle: Path) -> Path:
+    """The bundle, which must say a release."""
+    from provisioning.bundle_contents import release_of
+
+    try:
+        release_of(bundle.read_bytes())
+    except OSError as error:
+        raise ConfigurationError(f"The bundle {bundle} cannot be read: {error.strerror}.") from None
+    except (ValueError, KeyError, TypeError, struct.error):
+        raise ConfigurationError(f"{bundle} is no bundle of gewu firmware build --key.") from None
+    return bundle
 
 
 def _wheels(package: Path, work: Path) -> Path:

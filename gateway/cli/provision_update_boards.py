@@ -2,7 +2,6 @@
 
 import hashlib
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -11,6 +10,15 @@ import typer
 
 from gateway.cli.bus_line import ConfigOption, ParityOption, StopbitsOption, TimeoutOption, open_line
 from gateway.cli.output import JsonFlag, plain, print_json, say
+from gateway.cli.provision_boards_part import (
+    NIGHT,
+    FirstOption,
+    Night,
+    NowOption,
+    ShareOption,
+    WatchOption,
+    WindowOption,
+)
 from gateway.cli.provision_verify import BusOption
 from gateway.errors import ConfigurationError, GewuError
 
@@ -23,7 +31,6 @@ PEOPLE_FIRST = (
     "People first: a board that restarts protects nothing for some seconds; contacts do not move. A certified breaker "
     "stays upstream. 安全第一：装置重启的几秒内没有保护，触点不动作；上级须装认证断路器。"
 )
-_LOOK_S = 30.0
 
 
 def update_boards(
@@ -37,11 +44,11 @@ def update_boards(
     keys: Annotated[
         Path | None, typer.Option("--keys", help="The boards' keys; else device-keys.toml beside the plan.")
     ] = None,
-    first: Annotated[str | None, typer.Option("--first", help="The board that is tried first.")] = None,
-    window: Annotated[str, typer.Option("--window", help="Local time in which it may work.")] = "22:00-05:00",
-    now: Annotated[bool, typer.Option("--now", help="At any time of the day.")] = False,
-    share: Annotated[float, typer.Option(min=0.01, max=1.0, help="Of the bus's time, at most.")] = 0.25,
-    watch: Annotated[float, typer.Option(min=0, help="Seconds that the first board is watched.")] = 600.0,
+    first: FirstOption = None,
+    window: WindowOption = NIGHT,
+    now: NowOption = False,
+    share: ShareOption = 0.25,
+    watch: WatchOption = 600.0,
     parity: ParityOption = "N",
     stopbits: StopbitsOption = 1,
     timeout: TimeoutOption = 0.3,
@@ -53,21 +60,17 @@ def update_boards(
     """New firmware for the boards of a plan, over their bus: one first and watched, then the rest, stop on failure."""
     from provisioning.plan_file import read_plan
     from provisioning.site_update import order
-    from provisioning.site_update import window as span
 
     rows = order([row for row in read_plan(plan).rows if row.own], first)
-    is_open: Callable[[], bool] = (lambda: True) if now else span(window, _minute)
-    terms = _terms(bundle, signer, share, watch, is_open)
+    night = Night(first, window, now, share, watch)
+    terms = _terms(bundle, signer, share, watch, night.is_open())
     say(PEOPLE_FIRST)
     say(f"{len(rows)} boards get {terms.version}, {rows[0].id} first.")
     if not yes and not sys.stdin.isatty():
         raise GewuError("Nothing was done: nobody can be asked here; --yes goes on.")
     if not yes:
         typer.confirm("Go on / 继续?", abort=True, err=True)
-    if not is_open():
-        say(f"Waiting for {window}. Ctrl-C ends it; nothing was begun.")
-        while not is_open():
-            time.sleep(_LOOK_S)
+    night.wait()
     line, _holder = open_line(bus, baud, parity, stopbits, timeout, config)
     try:
         record = journal or plan.with_suffix(".journal.jsonl")
@@ -75,11 +78,6 @@ def update_boards(
     finally:
         line.close()
     _show(found, as_json)
-
-
-def _minute() -> int:
-    now = time.localtime()
-    return now.tm_hour * 60 + now.tm_min
 
 
 def _terms(bundle: Path, signer: Path, share: float, watch: float, is_open: Callable[[], bool]) -> "Terms":

@@ -55,6 +55,7 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     files: list[Packed]
     gateway: GatewayPart | None = None
     models: bool = False
+    boards: bool = False
 
     def of(self, part: str) -> list[Packed]:
         """The files of a part."""

@@ -1,13 +1,11 @@
-"""An update from its file to its outcomes: checked, staged on disk, carried out stage by stage. This wires the rest.
-
-A site's further parts (its boards) join in `stages_of`, as one more `Stage`.
-"""
+"""An update from its file to its outcomes: checked, staged on disk, carried out stage by stage. This wires the rest."""
 
 import platform
 import shutil
 import sys
 import time
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,6 +36,9 @@ class Site:
     model_makers: Sequence[str]
     clock: Clock
     deadline_s: float = DEADLINE_S
+    writable: Callable[[], AbstractContextManager[None]] = nullcontext
+    boards: Callable[[Path], Stage] | None = None
+    """Makes the stage of the boards from the unpacked part; it waits for the night with the root as it was."""
 
 
 def look(file: Path, site: Site, journal: Journal, older: bool) -> Manifest:
@@ -56,19 +57,28 @@ def look(file: Path, site: Site, journal: Journal, older: bool) -> Manifest:
 
 def update(file: Path, manifest: Manifest, site: Site, journal: Journal, say: Callable[[str], None]) -> list[Outcome]:
     """Carry out an update that `look` let pass. Resumes where a cut ended it. Raises UpdateRefused, GewuError."""
+    if manifest.boards and site.boards is None:
+        raise ConfigurationError(
+            f"{file} has firmware for boards, and this gateway has none that takes it, or not their keys: name them as "
+            "commands.device_keys in gewu.toml, or give --no-boards. Nothing was touched."
+        )
     staged = site.home / _STAGING / str(manifest.serial)
     try:
-        if not staged.is_dir():
-            _room(file, site.home)
-            shutil.rmtree(site.home / _STAGING, ignore_errors=True)  # of another update
-            say("checking and unpacking")
-            unpack(file, manifest, staged)
-        outcomes = run(stages_of(manifest, staged, site), journal, manifest.serial, say)
+        with site.writable():
+            if not staged.is_dir():
+                _room(file, site.home)
+                shutil.rmtree(site.home / _STAGING, ignore_errors=True)  # of another update
+                say("checking and unpacking")
+                unpack(file, manifest, staged)
+            outcomes = run(stages_of(manifest, staged, site), journal, manifest.serial, say)
+        if manifest.boards and site.boards is not None and all(outcome.why is None for outcome in outcomes):
+            outcomes += run([site.boards(staged / "boards")], journal, manifest.serial, say)
+        with site.writable():
+            shutil.rmtree(site.home / _STAGING, ignore_errors=True)
     except OSError as error:
         raise GewuError(
             f"{error.filename or site.home} cannot be written: {error.strerror}; nothing was switched."
         ) from error
-    shutil.rmtree(site.home / _STAGING, ignore_errors=True)
     return outcomes
 
 
