@@ -56,25 +56,36 @@ def take_readings(
     wanted: Filter | None,
     start: int,
     last: int = _NO_END,
-    apart: bool = False,
-) -> Content | None:
-    """The content of the next message from number `start` on, none above `last`; `apart`: see `readings.run`.
+    most: int = 1,
+) -> list[Content]:
+    """The content of the next message from number `start` on, none above `last`; without a filter of up to `most`.
 
     `records` may be empty when a filter passes over all.
     """
-    run = readings.run(connection, shelf, start, MOST_READINGS if wanted is None else _MOST_LOOKED, last, apart)
-    if run is None:
-        return None
     if wanted is None:
-        chosen = _fitting(run.readings)
-        full = run.ended or len(chosen) < len(run.readings) or len(chosen) == MOST_READINGS
-        return Content(run.first, run.boot, chosen, run.first, run.first + len(chosen) - 1, full)
+        run = readings.run(connection, shelf, start, MOST_READINGS * most, last, apart=True)
+        return [] if run is None else _shared_out(run, most)
+    run = readings.run(connection, shelf, start, _MOST_LOOKED, last)
+    if run is None:
+        return []
     passed = _passed(run, wanted)
     chosen = _fitting([reading for _, reading in passed[:MOST_READINGS]])
     whole = len(chosen) == len(passed)
     last = run.first + len(run.readings) - 1 if whole else passed[len(chosen)][0] - 1
     number = passed[0][0] if passed else run.first
-    return Content(number, run.boot, chosen, run.first, last, not whole or len(run.readings) == _MOST_LOOKED)
+    return [Content(number, run.boot, chosen, run.first, last, not whole or len(run.readings) == _MOST_LOOKED)]
+
+
+def _shared_out(run: Run, most: int) -> list[Content]:
+    """The readings of a run in up to `most` messages."""
+    found: list[Content] = []
+    begin, count = 0, len(run.readings)
+    while begin < count and len(found) < most:
+        chosen = _fitting(run.readings[begin : begin + MOST_READINGS])
+        first, begin = run.first + begin, begin + len(chosen)
+        full = run.ended or begin < count or len(chosen) == MOST_READINGS
+        found.append(Content(first, run.boot, chosen, first, run.first + begin - 1, full))
+    return found
 
 
 def take_blocks(connection: sqlite3.Connection, start: int, last: int = _NO_END, most: int = 1) -> list[Content]:

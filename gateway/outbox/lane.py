@@ -70,7 +70,9 @@ class Lane(Standing):
         late = self._set_backlog_behind(connection, cursor)
         while bulk > 0:
             found = self._take(connection, cursor[READINGS], bulk)
-            if not found or not (found[-1].full or due or not found[-1].records):
+            if found and not (found[-1].full or due or not found[-1].records):
+                found.pop()  # it waits for more
+            if not found:
                 break
             cursor[READINGS] = found[-1].last + 1
             bulk -= self._add(connection, made, zeros, epoch, sent, found)
@@ -91,12 +93,9 @@ class Lane(Standing):
         return (*self.behind, (first, following - 1))
 
     def _take(self, connection: sqlite3.Connection, start: int, most: int, last: int = _NO_END) -> list[Content]:
-        """Whole blocks, or else the content of one message; nothing when no reading is left."""
+        """Whole blocks, or else the content of up to `most` messages; nothing when no reading is left."""
         whole = composing.take_blocks(connection, start, last, most) if self.whole_blocks else []
-        if whole:
-            return whole
-        one = composing.take_readings(connection, self.shelf, self.filter, start, last, apart=self.filter is None)
-        return [] if one is None else [one]
+        return whole or composing.take_readings(connection, self.shelf, self.filter, start, last, most)
 
     def _add(
         self,

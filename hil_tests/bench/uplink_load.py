@@ -61,9 +61,13 @@ def fill(outbox: Outbox, count: int, until: int) -> None:
 
 
 def lengthen(folder: Path, readings: int) -> None:
-    """Make the backlog of a closed outbox at least `readings` long with copies of its own large blocks."""
+    """Make the backlog of a closed outbox at least `readings` long with copies of its packed blocks.
+
+    The last readings, which are too few for a block, go: in the middle of an outage there are none such.
+    """
     file = sqlite3.connect(folder / "outbox.db", isolation_level=None)
     file.execute("BEGIN")
+    file.execute("DELETE FROM block WHERE grade = 0")
     kept = file.execute(
         'SELECT last - first + 1, boot, start, "end", grade, body FROM block WHERE grade > 0'
     ).fetchall()
