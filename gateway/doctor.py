@@ -168,9 +168,7 @@ def _sink(sink: dict[str, Any]) -> Iterator[Finding]:
 def _store(store: dict[str, Any], queues: dict[str, Any], now_ms: int) -> Iterator[Finding]:
     if store["oldest"] is not None and now_ms - store["oldest"] > _QUEUE_OLD_MS:
         minutes = (now_ms - store["oldest"]) // 60_000
-        behind = [
-            name for name, waits in queues.items() if waits["oldest"] and now_ms - waits["oldest"] > _QUEUE_OLD_MS
-        ]
+        behind = [name for name, waits in queues.items() if now_ms - (waits["oldest"] or now_ms) > _QUEUE_OLD_MS]
         whom = f" to {', '.join(behind)}" if behind else ""
         yield Finding(
             f"{store['queued']} records wait to be sent{whom}, the oldest for {minutes} minutes.",

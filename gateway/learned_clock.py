@@ -64,6 +64,8 @@ class LearnedClock:
 
         What was agreed holds while nobody can be asked, but not against those that can.
         """
+        if self._needless():
+            return
         with self._lock:
             self._said.pop(device, None)
             if seconds:
@@ -78,7 +80,7 @@ class LearnedClock:
     def uplink_says(self, at: int, sent: int, mono: int) -> None:
         """The level above wrote `at` (Unix milliseconds) between the monotonic `sent` and now, `mono`."""
         trip = mono - sent
-        if 0 <= trip <= MOST_ROUND_TRIP_MS:
+        if 0 <= trip <= MOST_ROUND_TRIP_MS and not self._needless():
             with self._lock:
                 self._take(Estimate(at - (sent + mono) // 2, trip / 2, mono, "uplink"))
 
@@ -120,6 +122,15 @@ class LearnedClock:
 
     # --- inside -----------------------------------------------------------------------------------------
 
+    def _needless(self) -> bool:
+        """Whether the machine knows the time itself; then nothing is kept of what others said."""
+        if self.machine.state() != "trusted":
+            return False
+        with self._lock:
+            self._best = None
+            self._said.clear()
+        return True
+
     def _in_force(self) -> Estimate | None:
         return self._best if self.machine.monotonic() >= self._from else None
 
@@ -150,7 +161,7 @@ class LearnedClock:
             if worth < 0 or (worth == 0 and told.slack + _WORTH_A_STEP_MS > slack):
                 return
         self._best = told
-        if (best is None or best.source != told.source) and self.machine.state() != "trusted":
+        if best is None or best.source != told.source:
             _log.warning("the time is learned from the %s, right to %.1f s", _WHO[told.source], told.slack / 1000)
 
 

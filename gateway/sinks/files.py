@@ -86,7 +86,7 @@ class DayFiles:
     def _tidy(self) -> None:
         """Once a day, forget the files of days that are too old; never by a clock that may be wrong."""
         today = self._day_of(self._clock.wall_ms())
-        if today == self._tidied or self._clock.state() == "untrusted":
+        if today == self._tidied or self._clock.state() != "trusted":
             return
         first = (today - timedelta(days=self._keep_days)).isoformat()
         for file in self._folder.iterdir():

@@ -92,6 +92,9 @@ def test_a_time_server_gets_its_time_first() -> None:
     assert of_machine(clock) is of_machine(machine) is machine
     machine.set(true(machine))
     assert (clock.state(), clock.source(), clock.wall_ms()) == ("trusted", "machine", true(machine))
+    hear(clock, machine, a=5)
+    machine.worth = "untrusted"
+    assert clock.state() == "untrusted", "what was learned before the machine knew better is forgotten"
 
 
 def test_a_word_from_above_is_bounded_by_its_round_trip() -> None:

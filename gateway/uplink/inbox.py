@@ -78,7 +78,7 @@ class Inbox:
             if sum(one.size for one in held.values()) + len(payload) > MOST_BYTES:
                 raise ValueError(f"{MOST_BYTES} bytes wait in the inbox already")
             number = 1 + (_number(next(reversed(held))) if held else 0)
-            now, dated = self._clock.wall_ms(), self._clock.state() != "untrusted"
+            now, dated = self._clock.wall_ms(), self._clock.state() == "trusted"
             key = f"{PREFIX}{number:012d}.{digest}"
             self._notes.set_note(key, msgspec.msgpack.encode(_Kept(uplink, now, payload, dated)))
             held[key] = _Held(len(payload), now, dated)
@@ -113,7 +113,7 @@ class Inbox:
     def _expire(self) -> dict[str, _Held]:
         """What waits, without what has waited too long by a clock that is known. Raises StoreError."""
         held = self._look_through() if self._held is None else self._held
-        if self._clock.state() == "untrusted":
+        if self._clock.state() != "trusted":  # nothing goes by a time that was only heard of
             return held
         now = self._clock.wall_ms()
         for one in held.values():

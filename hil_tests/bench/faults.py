@@ -14,6 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
+from gateway import camera_extra
 from gateway.errors import ConfigurationError
 from hil_tests.bench.row import Report, Row, machine
 from hil_tests.brokers import Mosquitto, Nats, RabbitMq
@@ -47,7 +48,7 @@ def measure(seeds: int, first: int, silences: list[float], only: list[str], say:
         memory = Path(ending.enter_context(tempfile.TemporaryDirectory(prefix="gewu-faults-", dir=memory_folder())))
         pool = ending.enter_context(ThreadPoolExecutor(len(silences) + 1))
         cases = [case for case in _cases(root, memory, seeds, first) if not only or case.id in only]
-        if unknown := set(only) - {case.id for case in cases} - {"A8", "C1"}:
+        if unknown := set(only) - {case.id for case in cases} - {"A8", "A9", "C1"}:
             raise ConfigurationError(f"--only {min(unknown)}: there is no such fault here; docs/faults.md lists them.")
         # C4 counts this process's files, so it comes before what runs beside the others: a silent link waits, and
         # needs no processor.
@@ -58,6 +59,8 @@ def measure(seeds: int, first: int, silences: list[float], only: list[str], say:
             pool.submit(_silent, root / f"silent-{index}", seconds)
             for index, seconds in enumerate(silences if not only or "C1" in only else [])
         ]
+        if not only or "A9" in only:
+            rows += _camera_rows(root / "A9", max(3, seeds // 100), say)
         starting = pool.submit(_started, root / "A8", seeds, first) if not only or "A8" in only else None
         rows += [row for case in cases[alone:] for row in _tried(case, say)]
         rows += [] if starting is None else _start_rows(*starting.result(), say)
@@ -167,6 +170,18 @@ def _start_rows(ledger: Ledger, took: float, say: Say) -> list[Row]:
     case = "A8 starts killed after 0 to 20 s"
     ready = Row(case=case, metric="ready_after", value=round(took, 1), unit="s", limit=READY_S)
     return [*_rows(case, ledger, say), ready]
+
+
+def _camera_rows(folder: Path, deaths: int, say: Say) -> list[Row]:
+    if (lacking := camera_extra.sentence()) is not None:
+        say(f"A9 is left out. {lacking}")
+        return []
+    from hil_tests.faults.camera_deaths import camera_deaths
+
+    case = "A9 camera process killed"
+    ledger, waited = camera_deaths(folder, deaths)
+    gap = Row(case=case, metric="polling_gap", value=round(waited, 2), unit="cycles", limit=1.0)
+    return [*_rows(case, ledger, say), gap]
 
 
 def _tried(case: _Case, say: Say) -> list[Row]:
