@@ -145,7 +145,7 @@ def camera(
     hours: Annotated[float, typer.Option(min=0.0, help="Hours of each rendered scene, for false events.")] = 24.0,
     json_output: JsonFlag = False,
 ) -> None:
-    """The cameras: figures over a labelled folder, by source too, speed, a day's false events, CPU, memory (minutes)."""
+    """The cameras: figures over a labelled folder and by source, speed, a day's false events, CPU, memory (minutes)."""
     from gateway import camera_extra
 
     camera_extra.require()
