@@ -142,10 +142,10 @@ def camera(
     into: Annotated[Path | None, typer.Option(metavar="DIR", help="Gets camera.html and camera.json.")] = None,
     pictures: Annotated[int, typer.Option(min=10, help="How many pictures to time.")] = 140,
     seconds: Annotated[float, typer.Option(min=0.0, help="How long the process is weighed; 0: not at all.")] = 20.0,
-    hours: Annotated[float, typer.Option(min=0.0, help="Hours of rendered scenes to look for false events.")] = 1.0,
+    hours: Annotated[float, typer.Option(min=0.0, help="Hours of each rendered scene, for false events.")] = 24.0,
     json_output: JsonFlag = False,
 ) -> None:
-    """The cameras: figures over a labelled folder, by source too, speed, false events, CPU and memory."""
+    """The cameras: figures over a labelled folder and by source, speed, a day's false events, CPU, memory (minutes)."""
     from gateway import camera_extra
 
     camera_extra.require()
