@@ -123,7 +123,10 @@ class BoardUpdate(Mailbox):
 
     def start(self, version: str) -> None:
         """Restarted, and the new firmware answers. Whether it stays it decides by itself: see `prove`."""
-        self.command(Code.RESTART)
+        try:
+            self.command(Code.RESTART)
+        except TryAgain:
+            pass  # a busy bus asked too late: it restarts already, or the version will tell that it did not
         self.until(lambda: self.release() == version, f"started with {version}")
 
     def prove(self, version: str) -> None:

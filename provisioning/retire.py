@@ -13,7 +13,7 @@ from gateway.bus.mailbox import Mailbox
 from gateway.bus.transport import Line
 from gateway.bus.trouble import BusTrouble
 from gateway.clock import Clock
-from gateway.errors import ConfigurationError, DeviceRefused, GewuError
+from gateway.errors import ConfigurationError, DeviceRefused, GewuError, TryAgain
 from gateway.profile import Profile
 from provisioning.device_keys import KeyFile
 from provisioning.history import Past
@@ -75,20 +75,24 @@ def over_bus(line: Line, row: PlanRow, past: Past, profile: Profile, key: bytes,
     serial = str(box.values("serial")["serial"])
     if past.serial is not None and serial != past.serial:
         raise Trouble("board-taken", f"at address {row.address} answers {serial}, not {past.serial} of {row.id}")
-    box.command(Code.WIPE)
+    try:
+        box.command(Code.WIPE)
+        said = True
+    except TryAgain:
+        said = False  # a busy bus asked too late: it may have forgotten already, and what is seen decides
     deadline = clock.monotonic() + _GONE_S
     visible = line.wire.baud == FRESH_BAUD and line.wire.parity == "N"
     while clock.monotonic() < deadline:
         clock.sleep(_PAUSE_S)
         if look_up(line, row.address, [profile]) is not None:
             continue
-        if not visible:
-            return Proof("bus", True, f"{serial} took the command, said done and is silent at address {row.address}")
-        chip = _fresh(line, past.uid)
+        if said and not visible:
+            return Proof("bus", True, f"{serial} said that it does, and is silent at address {row.address}")
+        chip = _fresh(line, past.uid) if visible else None
         if chip is not None:
             return Proof("bus", True, f"chip {chip}: as from the factory at address {FRESH_ADDRESS}, without settings")
     raise GewuError(
-        f"{row.id} took the command to forget what it was, and was not seen as from the factory within {_GONE_S:g} s; "
+        f"{row.id} was told to forget what it was, and was not seen as from the factory within {_GONE_S:g} s; "
         "look at it over USB (--port)."
     )
 

@@ -22,7 +22,7 @@ JUDGED_S = 5.0
 _PAUSE_S = 0.05
 _TRIES = 3
 _BUSY = 6
-_DONE = 1
+_NOTHING, _DONE = 0, 1  # results; nothing since the start
 _RELEASE = 2  # object of the device identification
 
 
@@ -69,6 +69,8 @@ class Mailbox:
             self._put(made)
             after = self._judged(before["commands_judged"])
             if after["commands_judged"] != before["commands_judged"]:
+                if after["command_result"] == _NOTHING:
+                    raise TryAgain(f"The board at address {self.unit} restarted before it could be asked what it did.")
                 if after["command_result"] != _DONE:
                     raise GewuError(f"The board at address {self.unit}: {explain(int(after['command_result']))}.")
                 return

@@ -91,6 +91,8 @@ def test_nothing_is_called_done_that_was_not_judged() -> None:
     """Frames that never come: nothing is known of a command, and that is said."""
     with pytest.raises(TryAgain, match="took none of 3 frames"):
         command(Board(on_write=["lost"] * 3))
+    with pytest.raises(TryAgain, match="restarted before"):
+        command(Board(result=0))
     with pytest.raises(DeviceRefused):
         command(Board(on_write=[DeviceRefused("no such register", 2)]))
 

@@ -107,7 +107,7 @@ def test_photos_lose_where_they_were_taken(plan: Path, tmp_path: Path) -> None:
     """Upright, bounded, no place, no maker; what is no picture is named."""
     folder = tmp_path / "photos"
     folder.mkdir()
-    picture = Image.effect_noise((3000, 2000), 90).convert("RGB")
+    picture = Image.effect_noise((1800, 1300), 90).convert("RGB")
     exif = picture.getexif()
     exif[MAKER], exif[ORIENTATION] = "PhoneMaker", 6
     exif.get_ifd(GPS)[2] = (30.0, 15.0, 0.0)
