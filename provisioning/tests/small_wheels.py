@@ -27,14 +27,15 @@ else:
 """
 
 
-def wheels(folder: Path, version: str) -> Path:
-    """A folder of wheels of `version`."""
+def wheels(folder: Path, version: str, schema: int = 1) -> Path:
+    """A folder of wheels of `version`, which writes this schema of the outbox."""
     folder.mkdir(parents=True)
     with zipfile.ZipFile(folder / "pip-0-py3-none-any.whl", "w") as pip:
         pip.writestr("pip/__main__.py", _PIP)
     wheel = folder / f"gewu_edge-{version}-py3-none-any.whl"
     with zipfile.ZipFile(wheel, "w") as gewu:
         gewu.writestr("gateway/__init__.py", "")
+        gewu.writestr("gateway/outbox/migrations.py", f"def released():\n    return [({schema}, '')]\n")
         gewu.writestr("gateway/__main__.py", _GATEWAY.format(version=version))
     digest = hashlib.sha256(wheel.read_bytes()).hexdigest()
     (folder / slots.REQUIREMENTS).write_text(f"gewu-edge=={version} --hash=sha256:{digest}\n", encoding="ascii")
