@@ -26,9 +26,11 @@ tr, .case, figure { break-inside: avoid; } .zh { color: #333; } small, .small { 
 .SETUP-ERROR, .undecided { color: #9a5b00; } .NOT-RUN { color: #555; }
 .big { font-size: 15pt; padding: 2mm 4mm; border: 2px solid currentColor; display: inline-block; margin: 2mm 0; }
 .case { border: 1px solid #bbb; border-left: 4px solid #b00020; padding: 2mm 3mm; margin: 2mm 0; }
-.case.SETUP-ERROR { border-left-color: #9a5b00; color: #111; }
+.case.SETUP-ERROR { border-left-color: #9a5b00; } .case.FAIL, .case.SETUP-ERROR { color: #111; }
+.trips { font-size: 8.5pt; } .trips td:first-child, .trips th:first-child { white-space: nowrap; }
 pre { font: 7.5pt/1.3 monospace; background: #f6f6f6; padding: 1.5mm; white-space: pre-wrap; overflow-wrap: anywhere;
-  margin: 1mm 0; } figure { margin: 2mm 0; } svg { width: 100%; height: auto; border: 1px solid #ddd; }
+  margin: 1mm 0; } figure { margin: 2mm 0; }
+svg { display: block; width: 100%; max-height: 108mm; border: 1px solid #ddd; }
 .sign td { height: 16mm; } .hash { font: 7.5pt monospace; overflow-wrap: anywhere; }
 @media print { body { margin: 0; max-width: none; } }
 """
@@ -51,7 +53,13 @@ _SUITES = {
 }
 _KINDS = {"virtual": "虚拟台架", "desk": "工作台", "site": "现场"}
 _QUANTITIES = {"amps": "A", "volts": "V", "residual": "A IΔ", "celsius": "°C"}
-_JUDGED = {"met": "met 符合", "missed": "missed 不符合", "undecided": "undecided 无法判定", "not met": "NOT MET 不符合"}
+# Word and colour of each judgement; "not met": out of the fitted hardware's reach, as the board itself says.
+_JUDGED = {
+    "met": ("met 符合", "met"),
+    "missed": ("missed 不符合", "missed"),
+    "undecided": ("undecided 无法判定", "undecided"),
+    "not met": ("NOT MET 不满足", "missed"),
+}
 
 
 def page(body: dict[str, Any]) -> str:
@@ -153,7 +161,7 @@ def _bench(body: dict[str, Any]) -> str:
         + _table(["Use 用途", "Instrument 仪器", "Serial 序列号", "Uncertainty 不确定度"], _escaped(instruments))
         + f"<p>gewu {escape(software['gewu'])}, Python {escape(software['python'])}, {escape(software['machine'])}<br>"
         f"Allowed 允许: {escape(', '.join(bench['allowed']) or 'reading only 仅读取')}</p>"
-        + "".join(f"<p>{escape(note)}</p>" for note in body["notes"])
+        + "".join(f'<div class="small">{escape(note)}</div>' for note in body["notes"])
     )
 
 
@@ -166,15 +174,16 @@ def _curves(body: dict[str, Any]) -> str:
 def _curve(device: dict[str, Any], body: dict[str, Any]) -> str:
     """The band of the standard with all that was measured of this device; empty when nothing was."""
     points = [(x, seconds) for x, seconds in body["curves"].get(device["id"], ())]
-    points += [
+    measured = [
         (row["multiple"], row["seconds"])
         for row in body["trips"]
         if row["device"] == device["id"] and row["quantity"] == "amps" and row["seconds"] is not None
     ]
-    if not points:
+    if not points and not measured:
         return ""
-    title = f"{device['id']}: {device['rating']} A, curve {device['curve']} 曲线"
-    return curve_picture.draw(title, "I / In", points, limits.overcurrent(device["rating"], device["curve"]))
+    title = f"{device['id']}: {device['rating']} A, curve {device['curve']} 曲线 (○ measured 实测)"
+    band = limits.overcurrent(device["rating"], device["curve"])
+    return curve_picture.draw(title, "I / In", points, band, measured=measured)
 
 
 def _trips(rows: Sequence[dict[str, Any]]) -> str:
@@ -192,12 +201,12 @@ def _trips(rows: Sequence[dict[str, Any]]) -> str:
             "no trip 未脱扣" if row["seconds"] is None else f"{_plus(row['seconds'], row['uncertainty_s'])} s",
             _limits(row),
             "-" if row["board_s"] is None else f"{row['board_s']:.3g} s",
-            _Raw(f'<span class="v {row["judgement"].split()[-1]}">{_JUDGED[row["judgement"]]}</span>'),
+            _judged(row["judgement"]),
             f"{row['instrument']}{'' if row['real_time'] else ' (virtual time 虚拟时间)'}; {row['provenance']}",
         ]
         for row in rows
     ]
-    return "<h2>Trip times 脱扣时间</h2>" + _table(heads, _escaped(cells))
+    return "<h2>Trip times 脱扣时间</h2>" + _table(heads, _escaped(cells), "trips")
 
 
 def _limits(row: dict[str, Any]) -> str:
@@ -221,7 +230,7 @@ def _accuracy(rows: Sequence[dict[str, Any]]) -> str:
             f"{_plus(row['reference'], row['uncertainty'])} {row['unit']}",
             f"{row['measured']:.4g} {row['unit']}",
             f"± {row['limit']:.3g} {row['unit']}",
-            _Raw(f'<span class="v {row["judgement"]}">{_JUDGED[row["judgement"]]}</span>'),
+            _judged(row["judgement"]),
         ]
         for row in rows
     ]
@@ -286,6 +295,11 @@ def _signatures(body: dict[str, Any]) -> str:
         + _table(heads, rows, "sign")
         + f'<p class="hash">SHA-256 {escape(body["sha256"])}<br>gewu hil --check DIR</p>'
     )
+
+
+def _judged(judgement: str) -> "_Raw":
+    word, colour = _JUDGED[judgement]
+    return _Raw(f'<span class="v {colour}">{word}</span>')
 
 
 class _Raw(str):

@@ -24,7 +24,7 @@ _EXAMPLES = 5
 class Findings(msgspec.Struct):
     """What came of it. Records `lost` were numbered and neither came nor were announced; `twice` came as two records;
     `wrong` are unmarked values that no board ever had; `duplicates` repeated messages, `changed` those that differed.
-    `unpaired` events cleared without a raise or never cleared; `untold` trips and restarts that no event tells of,
+    `unpaired` events that were only raised or only cleared; `untold` trips and restarts that no event tells of,
     `invented` those told beyond the facts.
     """
 
@@ -57,7 +57,8 @@ class Judge:
         self._numbers = {stream: Intervals() for stream in ("readings", "events")}
         self._gaps = {stream: Intervals() for stream in ("readings", "events", "messages")}
         self._latest: dict[str, tuple[int, int]] = {}
-        self._open: dict[str, str] = {}
+        self._raised: dict[str, str] = {}
+        self._cleared: dict[str, str] = {}
         self._told: dict[str, Counter[str]] = defaultdict(Counter)
 
     def take(self, kind: str, payload: bytes) -> None:
@@ -89,7 +90,10 @@ class Judge:
         for seq in self._seen:
             sent.add(seq, seq)
         found.lost += sent.top() - sent.union(self._gaps["messages"]).count()
-        found.unpaired += len(self._open)
+        # A message that is sent again can come after a later one: raise and end are paired when all is there.
+        found.unpaired = len(self._raised.keys() ^ self._cleared.keys())
+        for name in self._raised.keys() ^ self._cleared.keys():
+            self._note(f"{self._raised.get(name) or self._cleared[name]} is not both raised and cleared")
         for kind, devices in facts.items():
             for device, count in devices.items():
                 told = self._told[kind][device]
@@ -132,12 +136,10 @@ class Judge:
         if not self._numbers["events"].add(event.n, event.n):
             self.found.twice += 1
         self.found.events += 1
+        where = self._raised if event.cleared is None else self._cleared
+        where[event.id] = f"{event.kind} of {event.device}"
         if event.cleared is None:
-            self._open[event.id] = event.kind
             self._told[event.kind][event.device] += int(event.values.get("unseen", 1))
-        elif self._open.pop(event.id, None) is None:
-            self.found.unpaired += 1
-            self._note(f"{event.kind} of {event.device} cleared and never raised")
 
     def _note(self, sentence: str) -> None:
         if len(self.found.examples) < _EXAMPLES:

@@ -58,8 +58,8 @@ def blamed(found: Findings) -> dict[str, int]:
 
 
 def test_what_is_right_is_not_blamed() -> None:
-    """Out of order, repeated with the same bytes, announced as missing: all as promised."""
-    messages = [RIGHT[1], RIGHT[0], *RIGHT[2:], RIGHT[2]]
+    """Out of order (an end before its beginning too), repeated with the same bytes, announced: all as promised."""
+    messages = [RIGHT[3], RIGHT[0], RIGHT[1], *RIGHT[2:3], *RIGHT[4:], RIGHT[2]]
     found = judged(messages)
     assert blamed(found) == {}
     assert (found.duplicates, found.announced, found.highest_reading, found.values) == (1, 3, 7, 4 * VALUES)
