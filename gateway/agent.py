@@ -165,8 +165,6 @@ class Agent:
         _log.info("gateway %s runs, version %s", self._config.gateway.id, __version__)
         try:
             self._watch(stop, anew)
-            if stop.is_set():  # else, for whoever manages it, the service goes on
-                systemd.notify("STOPPING=1")
         finally:
             self._end()
 
@@ -174,7 +172,7 @@ class Agent:
         interval = min(systemd.watchdog_seconds() or _PULSE_S, _PULSE_S)
         while not self._clock.wait(stop, interval):
             if anew():
-                return
+                return  # no STOPPING=1: for whoever manages it, the service goes on
             dead = [name for name, part in self._parts().items() if not part.alive()]
             if dead:
                 # Not feeding the watchdog is what makes systemd restart us; without systemd, end and say so.
@@ -182,6 +180,7 @@ class Agent:
                 raise SystemExit(1)
             systemd.notify("WATCHDOG=1")
             self._store_events.look()
+        systemd.notify("STOPPING=1")
 
     def _parts(self) -> "dict[str, Part]":
         parts: dict[str, Part] = {"outbox": self.outbox}

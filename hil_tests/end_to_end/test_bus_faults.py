@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from gateway.bus.poller import BusPoller
+from gateway.bus.poller import BusPoller, HeardTime
 from gateway.bus.sink import Sink
-from gateway.clock import SystemClock
+from gateway.clock import Clock, SystemClock
 from gateway.config import Bus, Device
 from gateway.learned_clock import LearnedClock
 from gateway.profile import load
@@ -83,7 +83,9 @@ def village(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Village]:
 
 
 @contextmanager
-def polled(village: Village, clock: SystemClock | LearnedClock | None = None) -> Iterator[tuple[BusPoller, Memory]]:
+def polled(
+    village: Village, clock: Clock | None = None, heard_time: HeardTime | None = None
+) -> Iterator[tuple[BusPoller, Memory]]:
     """A poller on the village's bus that has read all four devices."""
     devices = [
         Device(id=name, profile=KINDS[name[0]], address=int(name[1]), place="", critical=False).defined(
@@ -96,8 +98,7 @@ def polled(village: Village, clock: SystemClock | LearnedClock | None = None) ->
         {"name": "north", "port": port, "baud": BAUD, "timeout": PATIENCE_S, "device": devices}, strict=False
     )
     sink = Memory()
-    heard = clock.device_says if isinstance(clock, LearnedClock) else None
-    poller = BusPoller(bus, clock or SystemClock(), sink, heard_time=heard)
+    poller = BusPoller(bus, clock or SystemClock(), sink, heard_time=heard_time)
     poller.start()
     try:
         wait_for("a measurement of every board", lambda: all_online(poller) and measured(poller))
@@ -256,7 +257,7 @@ def test_a_clock_that_jumps_moves_no_deadline_and_is_told_to_no_board(village: V
         now = clock.wall_ms()
     clock.offset_ms, clock.believed = -clock.wall_ms(), "untrusted"
     learned = LearnedClock(clock, floor=now, devices=len(AMPERES), grace=0.0)
-    with polled(village, learned) as (poller, sink):
+    with polled(village, learned, learned.device_says) as (poller, sink):
         wait_for("the boards' time", lambda: learned.state() == "corrected")
         clock.offset_ms = 0
         assert abs(learned.wall_ms() - clock.wall_ms()) < 5000
