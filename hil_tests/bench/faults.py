@@ -96,7 +96,7 @@ def _cases(root: Path, memory: Path, seeds: int, first: int) -> list[_Case]:
         ),
         _Case("C2 confirmations lost", lambda: _over(links.confirmations_lost, root / "C2", 2 * few)),
         _Case("C3 broker forgets", lambda: links.broker_forgets(root / "C3", 2 * few)),
-        _Case("C4 link resets", lambda: _over(links.flapping, root / "C4", max(5, seeds // 2))),
+        _Case("C4 link resets", lambda: _over(links.flapping, root / "C4", max(5, seeds // 10))),
         _Case("C one direction lost, then a narrow line", lambda: _over(links.one_way_loss, root / "C")),
         _Case("C nats-server restarts", lambda: _restarted(Nats(), root / "nats", 2 * few)),
         _Case("C RabbitMQ restarts", lambda: _restarted(RabbitMq(), root / "rabbit", 2)),
