@@ -10,7 +10,13 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from gateway.camera.trust import public_half
+from gateway.cli.provision_boards_part import Night, boards_part
+from gateway.clock import SystemClock
+from gateway.config import load as load_config
+from gateway.tests.command_samples import issuers_file
 from hil_tests.bench.update import release
 from hil_tests.brokers import Mosquitto
 from hil_tests.end_to_end.scene import GEWU, Site, gewu
@@ -18,7 +24,13 @@ from hil_tests.rig.flash import fill, settings_of
 from hil_tests.rig.site import Board, Bus, parse_site
 from hil_tests.rig.village import Village
 from provisioning import firmware_bundle
+from provisioning.journal import Journal
 from provisioning.settings import slot_bytes
+from provisioning.update.stages import Outcome
+from provisioning.update.system import Systemd
+from provisioning.update.update_file import Manifest, pack
+from provisioning.update.updating import Site as SiteOfUpdate
+from provisioning.update.updating import look, update
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(400)]
 SIGNING = rsa.generate_private_key(65537, 2048)
@@ -49,12 +61,16 @@ def test_boards_are_updated_through_the_running_gateway(
     plan.write_text(HEAD + "".join(f"b{at},p,c{at},gewu-breaker,16,C,{at},\n" for at in (1, 2, 3)), encoding="utf-8")
     keys = tmp_path / "device-keys.toml"
     keys.write_text(f'[keys]\nb1 = "{KEY}"\nb2 = "{"cd" * 32}"\nb3 = "{KEY}"\n', encoding="utf-8")
-    keys.chmod(0o600)
+    known = site.folder / "gateway-keys.toml"
+    known.write_text(f'[keys]\nb1 = "{KEY}"\nb3 = "{KEY}"\n', encoding="utf-8")
+    for file in (keys, known):
+        file.chmod(0o600)
     (tmp_path / "new.bundle").write_bytes(release(SIGNING))
     spki = (serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
     (tmp_path / "maker.pem").write_bytes(SIGNING.public_key().public_bytes(*spki))
-    device = '[[bus.device]]\nid = "b1"\nprofile = "gewu-breaker"\naddress = 1\n'
-    site.configure(f'[[bus]]\nname = "n"\nport = "{bus["port"]}"\nbaud = 115200\n{device}', mosquitto.url)
+    device = "".join(f'[[bus.device]]\nid = "b{at}"\nprofile = "gewu-breaker"\naddress = {at}\n' for at in (1, 3))
+    table = f'[commands]\nkeys = "{issuers_file(site.folder).name}"\ndevice_keys = "{known}"\n'
+    site.configure(f'{table}[[bus]]\nname = "n"\nport = "{bus["port"]}"\nbaud = 115200\n{device}', mosquitto.url)
     site.start_gateway()
     site.wait_for_values("b1")
 
@@ -87,3 +103,23 @@ def test_boards_are_updated_through_the_running_gateway(
     assert states == ["begun", "begun", "transferred", "installed", "started", "proven"]
     assert said.count("b1: sending") < 4  # what was there before the cut was not sent again
     assert (site.device("b1") or {})["online"]
+
+    # The rest of them as a part of a signed update of the whole site, by the gateway's own configuration.
+    (tmp_path / "opt").mkdir()
+    maker, file = Ed25519PrivateKey.generate(), tmp_path / "site.update"
+    pack(
+        file,
+        Manifest(1, "2026-11-22T00:00:00Z", [], boards=True),
+        {"boards/firmware.bundle": tmp_path / "new.bundle"},
+        maker,
+    )
+    clock, config = SystemClock(), load_config(site.config)
+    with Journal(tmp_path / "updates.jsonl", clock) as journal:
+        part = boards_part(config, Night(None, "22:00-05:00", True, 1.0, 0.0), journal, clock)
+        whole = SiteOfUpdate(tmp_path / "opt", config, Systemd(), [public_half(maker)], [], clock, boards=part)
+        manifest = look(file, whole, journal, older=False)
+        for outcome in (Outcome("boards", "done"), Outcome("boards", "no change")):
+            found = update(file, manifest, whole, journal, lambda _: None)
+            assert found == [outcome], found
+        assert [line["state"] for line in journal.lines if line.get("id") == "b3"][-1] == "proven"
+        assert not any(line.get("id") == "b1" and line["state"] == "begun" for line in journal.lines)
