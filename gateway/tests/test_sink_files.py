@@ -105,6 +105,21 @@ def test_a_torn_file_is_repaired_wherever_it_tore(
     assert file.read_bytes() == whole
 
 
+def test_a_file_with_other_columns_keeps_its_lines(tmp_path: Path) -> None:
+    """As an older version left it on the day of its update: set aside whole, a new one begun, both forgotten in time."""
+    opened(tmp_path, "csv").write([sample()])
+    (file,) = tmp_path.iterdir()
+    older = b"seq,row,at,value\n1,1,x,230\n"
+    for count in (1, 2):
+        file.write_bytes(older)
+        opened(tmp_path, "csv").write([sample(2)])
+        assert [path.read_bytes() for path in sorted(tmp_path.glob("*.[0-9].csv"))] == [older] * count
+        assert file.read_bytes().startswith(header("readings", "csv"))
+    later = FakeClock(NOW + 40 * DAY_MS)
+    opened(tmp_path, "csv", 30, later).write([sample(3, NOW + 40 * DAY_MS)])
+    assert len(list(tmp_path.iterdir())) == 1
+
+
 def test_a_long_tail_of_rubbish_is_cut_off_too(tmp_path: Path) -> None:
     """More than is looked at first."""
     opened(tmp_path).write([sample()])
