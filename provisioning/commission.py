@@ -160,8 +160,7 @@ class _Board:
         # A new board at this place gets a key of its own; the key is on disk before the board has it.
         key = self._batch.keys.key_of(self._plan.id, new=self._is_new)
         settings = settings_of(self._plan, self.row.serial, key, self._batch.signer, self._batch.common)
-        bench, held = self._batch.bench, max(look.slots, key=lambda slot: slot[1], default=("", 0, "", {}))[3]
-        known = known_gains(self._batch.journal.lines, look.uid, held, settings)
+        bench, known = self._batch.bench, known_gains(self._batch.journal.lines, look.uid, look.measures, settings)
         calibrating = bench is not None and (bench.again or not known)
         with Repl(port) as board:
             look = self._loaded(board, look)

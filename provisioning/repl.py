@@ -8,7 +8,7 @@ import base64
 import json
 import struct
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any
 
@@ -52,10 +52,8 @@ _KEEP = ("rating", "shunt_uohm", "divider", "meter", *GAINS)  # how it measures
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """A board as it says it is. `files`: SHA-256 in hex by name.
-
-    `slots`: (file, seq, serial, what of them says how it measures) of valid settings.
-    """
+    """A board as it says it is. `files`: SHA-256 in hex by name; `slots`: (file, seq, serial) of valid settings;
+    `measures`: how it measures by those that hold."""
 
     uid: str
     name: str
@@ -63,7 +61,8 @@ class Look:
     mpy: int
     free: int
     files: dict[str, str]
-    slots: tuple[tuple[str, int, str, dict[str, Any]], ...]
+    slots: tuple[tuple[str, int, str], ...]
+    measures: dict[str, Any] = field(default_factory=dict)
 
 
 class Repl:
@@ -108,9 +107,8 @@ class Repl:
                 mpy=int(said["mpy"]),
                 free=int(said["free"]),
                 files=dict(said["files"]),
-                slots=tuple(
-                    (str(name), int(seq), str(serial), dict(kept)) for name, seq, serial, kept in said["slots"]
-                ),
+                slots=tuple((str(name), int(seq), str(serial)) for name, seq, serial, _how in said["slots"]),
+                measures=dict(max(said["slots"], key=lambda slot: int(slot[1]), default=("", 0, "", {}))[3]),
             )
         except (ValueError, KeyError, TypeError) as error:
             raise Trouble("wrong-micropython", f"the MicroPython at {self._port} does not say what it is") from error
