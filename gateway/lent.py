@@ -188,6 +188,9 @@ class LentLine(Line):
     ) -> None:
         raise GewuError("Broadcasts are the gateway's own.")
 
+    def listen(self, seconds: float) -> bytes:
+        raise GewuError("Listening needs the line itself; stop the gateway that holds it, or use `gewu bus sniff`.")
+
     def call(self, body: bytes, length: int) -> bytes:
         raise GewuError("Calling all boards at once needs the line itself; stop the gateway that holds it.")
 

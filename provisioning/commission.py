@@ -164,8 +164,7 @@ class _Board:
         if signer is None:  # nobody said: a board that comes again keeps its own, a stranger's is not taken over
             signer = "" if self._is_new else look.signer
         settings = settings_of(self._plan, self.row.serial, key, signer, self._batch.common)
-        bench = self._batch.bench
-        known = known_gains(self._batch.journal.lines, look.uid, look.held, settings)
+        bench, known = self._batch.bench, known_gains(self._batch.journal.lines, look.uid, look.measures, settings)
         calibrating = bench is not None and (bench.again or not known)
         with Repl(port) as board:
             look = self._loaded(board, look)

@@ -8,7 +8,7 @@ import base64
 import json
 import struct
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any
 
@@ -54,8 +54,8 @@ _KEEP = ("rating", "shunt_uohm", "divider", "meter", *GAINS, "signer")  # how it
 class Look:
     """A board as it says it is. `files`: SHA-256 in hex by name; `slots`: (file, seq, serial) of valid settings.
 
-    `held`: of those settings that hold, what says how it measures; `signer`: whose updates it takes by them (a public
-    key's modulus in hex), or nothing.
+    By those that hold, `measures`: how it measures; `signer`: whose updates it takes (a public key's modulus in hex),
+    or nothing.
     """
 
     uid: str
@@ -65,7 +65,7 @@ class Look:
     free: int
     files: dict[str, str]
     slots: tuple[tuple[str, int, str], ...]
-    held: dict[str, Any]
+    measures: dict[str, Any] = field(default_factory=dict)
     signer: str = ""
 
 
@@ -112,8 +112,8 @@ class Repl:
                 mpy=int(said["mpy"]),
                 free=int(said["free"]),
                 files=dict(said["files"]),
-                slots=tuple((str(name), int(seq), str(serial)) for name, seq, serial, _ in said["slots"]),
-                held={name: value for name, value in held.items() if name != "signer"},
+                slots=tuple((str(name), int(seq), str(serial)) for name, seq, serial, _how in said["slots"]),
+                measures={name: value for name, value in held.items() if name != "signer"},
                 signer=str(held.get("signer", "")),
             )
         except (ValueError, KeyError, TypeError) as error:

@@ -174,6 +174,21 @@ def soak(
         raise typer.Exit(1)
 
 
+@app.command()
+def provision(
+    boards: Annotated[int, typer.Option(min=1, max=100, help="Boards from erased to commissioned.")] = 40,
+    addressed: Annotated[int, typer.Option(min=1, max=246, help="Boards on one address, at 9600 baud.")] = 32,
+    json_output: JsonFlag = False,
+) -> None:
+    """The installer's day on virtual boards: flash, commission, all of it again, addresses (some minutes)."""
+    from gateway.cli.provision_options import needs
+    from hil_tests.bench import provision as measurement
+
+    for module in ("esptool", "mpremote"):
+        needs(module)
+    show(measurement.measure(boards, addressed, say), json_output)
+
+
 def show(report: Any, json_output: bool) -> None:
     """The report (`name`, `rows`, `machine`) as JSON or as a table."""
     document = msgspec.to_builtins(report)

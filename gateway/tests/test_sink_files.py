@@ -106,7 +106,7 @@ def test_a_torn_file_is_repaired_wherever_it_tore(
 
 
 def test_a_file_with_other_columns_keeps_its_lines(tmp_path: Path) -> None:
-    """As an older version left it on the day of its update: set aside whole, a new one begun, both forgotten in time."""
+    """As an older version left it on the day of an update: set aside whole, a new one begun, both forgotten in time."""
     opened(tmp_path, "csv").write([sample()])
     (file,) = tmp_path.iterdir()
     older = b"seq,row,at,value\n1,1,x,230\n"
