@@ -24,7 +24,6 @@ from pathlib import Path
 from typing import Self
 
 from gateway.errors import GewuError
-from hil_tests.brokers import end_with_parent
 
 _TUN = Path("/dev/net/tun")
 _TUNSETIFF, _IFF_TUN, _IFF_NO_PI = 0x400454CA, 0x0001, 0x1000
@@ -118,15 +117,16 @@ class NamespaceLink:
         command = [sys.executable, "-P", "-m", "hil_tests.faults.relay", self.host, str(gate)]
         relay = subprocess.Popen(
             ["ip", "netns", "exec", self._name, *command],
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE,  # its end is the relay's, however ours comes
             stdout=subprocess.PIPE,
             text=True,
-            preexec_fn=end_with_parent,
         )
         ending.callback(relay.wait)
         ending.callback(relay.kill)
+        assert relay.stdin is not None
         assert relay.stdout is not None
         ending.callback(relay.stdout.close)
+        ending.callback(relay.stdin.close)
         if not select.select([relay.stdout], [], [], _READY_S)[0]:
             raise GewuError("The relay in the network namespace does not come up.")
         self.port = int(relay.stdout.readline() or 0)

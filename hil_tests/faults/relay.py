@@ -4,6 +4,7 @@ As a process (`python -m hil_tests.faults.relay HOST GATE`) it listens at a free
 each connection to the Unix socket GATE: the way out of a network namespace.
 """
 
+import os
 import socket
 import sys
 import threading
@@ -48,7 +49,8 @@ def _pump(source: socket.socket, to: socket.socket) -> None:
 
 
 def main() -> None:
-    """The process in the namespace."""
+    """The process in the namespace; it ends when its standard input does."""
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     host, gate = sys.argv[1:]
     listener = socket.create_server((host, 0))
     print(listener.getsockname()[1], flush=True)
@@ -59,6 +61,12 @@ def main() -> None:
         return out
 
     serve(listener, connect)
+
+
+def _end_with_parent() -> None:
+    while os.read(0, 1):
+        pass  # nobody writes there
+    os._exit(0)
 
 
 if __name__ == "__main__":

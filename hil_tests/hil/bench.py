@@ -64,7 +64,7 @@ class Bench:
         """What injects in real time."""
         if self._injector is None:
             assert self.file.injector is not None  # the test said that it needs one
-            self._injector = open_injector(self.file.injector, self.rig)
+            self._injector = open_injector(self.file.injector, self.rig, self.person)
         return self._injector
 
     @property

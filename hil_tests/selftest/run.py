@@ -11,7 +11,6 @@ from concurrent.futures import ThreadPoolExecutor
 import msgspec
 
 from gateway.errors import GewuError
-from hil_tests.brokers import end_with_parent
 from hil_tests.selftest.mutations import MUTATIONS, Mutation
 from hil_tests.selftest.tree import copied
 
@@ -79,7 +78,6 @@ def _verdicts(mutation: Mutation | None, checks: list[str]) -> tuple[dict[str, d
             text=True,
             timeout=_LONGEST_S,
             check=False,
-            preexec_fn=end_with_parent,
         )
     about = f"the mutant {mutation.name!r}" if mutation else "sound code"
     if trial.returncode:

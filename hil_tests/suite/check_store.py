@@ -8,7 +8,6 @@ import pytest
 
 from gateway.clock import SystemClock
 from gateway.outbox import Outbox
-from hil_tests.brokers import end_with_parent
 from hil_tests.faults.samples import Route
 from hil_tests.hil.verdict import expect
 
@@ -27,10 +26,11 @@ _EVENTS = 40
 def test_accepted_is_committed(tmp_path: Path) -> None:
     """every event that a gateway took before it was killed, in the store that the next one opens"""
     command = [sys.executable, "-P", "-m", "hil_tests.faults.accepting", str(tmp_path)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, preexec_fn=end_with_parent) as gateway:
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as gateway:
         assert gateway.stdout is not None
         promised = [gateway.stdout.readline().strip() for _ in range(_EVENTS)]
         gateway.kill()
+    expect(all(promised), "a gateway that accepts events", "it ended by itself")
     outbox = Outbox(tmp_path, SystemClock(), [Route()])
     try:
         kept = {record.event.id for record in outbox.open_events()}
