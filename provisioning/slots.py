@@ -270,14 +270,14 @@ def _alone(home: Path) -> Iterator[None]:
 
 @contextmanager
 def _writable(home: Path) -> Iterator[None]:
-    """During a trial `home` is written to; on a read-only root that needs to be opened for as long as that takes."""
+    """During a trial `home` is written to: on a read-only root that is opened, and closed by whoever ends the trial."""
     closed = trial(home) is not None and not os.access(home, os.W_OK) and Path(ROOT_TOOL).exists()
     if closed:
         subprocess.run([ROOT_TOOL, "open"], check=False)
     try:
         yield
     finally:
-        if closed:
+        if closed and trial(home) is None:
             subprocess.run([ROOT_TOOL, "close"], check=False)
 
 
@@ -368,7 +368,7 @@ def main(arguments: list[str]) -> int:
     except (OSError, SlotError) as error:
         print(f"gewu: {error}", file=sys.stderr)
         # A gateway that starts on a full or read-only disk is better than none.
-        return 0 if given.do == "starting" else 1
+        return {"starting": 0, "judge": 2}.get(given.do, 1)
     return 0
 
 

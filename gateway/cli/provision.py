@@ -11,7 +11,7 @@ from gateway.cli.provision_deb import deb
 from gateway.cli.provision_gateway import gateway
 from gateway.cli.provision_label import label
 from gateway.cli.provision_options import AtOnceOption, MorePorts, PortsOption, each_once, needs
-from gateway.cli.provision_update import pack, update
+from gateway.cli.provision_update_gateway import pack, update_gateway
 
 app = typer.Typer(
     no_args_is_help=True, help="The installer's work: plan, flash, commission, label (docs/provisioning.md)."
@@ -82,4 +82,6 @@ app.command()(label)
 app.command()(gateway)
 app.command()(deb)
 app.command()(pack)
-app.command()(update)
+updates = typer.Typer(no_args_is_help=True, help="Bring a running site up to date, a part at a time.")
+updates.command("gateway")(update_gateway)
+app.add_typer(updates, name="update")

@@ -1,6 +1,6 @@
 """An update from its file to its outcomes: checked, staged on disk, carried out stage by stage. This wires the rest.
 
-A site's further parts (its boards) join in `stages_of`, as one more `Stage`.
+A further part of a gateway joins in `stages_of`, as one more `Stage`.
 """
 
 import platform

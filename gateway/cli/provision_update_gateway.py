@@ -1,4 +1,4 @@
-"""`gewu provision update` and `pack`: a running gateway takes a signed update; its maker makes one."""
+"""`gewu provision update gateway` and `pack`: a running gateway takes a signed update; its maker makes one."""
 
 import subprocess
 import tempfile
@@ -16,7 +16,7 @@ _MAKERS = "makers"
 _JOURNAL = "updates.jsonl"
 
 
-def update(
+def update_gateway(
     file: Annotated[Path, typer.Argument(metavar="UPDATE", help="The signed file of `gewu provision pack`.")],
     config: ConfigOption = _CONFIG,
     dry: Annotated[bool, typer.Option("--list", help="Check it and say what would be done.")] = False,
@@ -74,7 +74,7 @@ def pack(
     serial: Annotated[int | None, typer.Option(min=1, help="Its number; else the time, as 202611221530.")] = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Make a signed update for `gewu provision update`."""
+    """Make a signed update for `gewu provision update gateway`."""
     from gateway.camera.trust import private_key, public_half
     from gateway.clock import SystemClock
     from gateway.records import rfc3339
