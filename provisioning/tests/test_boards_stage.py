@@ -50,7 +50,7 @@ class Night:
 
 
 def test_boards_that_lack_the_version_are_updated_and_then_nothing_is_left(tmp_path: Path) -> None:
-    """One that is absent while it is planned counts as lacking it; the second run of the same update changes nothing."""
+    """One that is absent while it is planned counts as lacking it; the same update again changes nothing."""
     with Journal(tmp_path / "j", FakeClock()) as journal:
         night = Night(tmp_path, journal, [Played(), Played()])
         said: list[str] = []
