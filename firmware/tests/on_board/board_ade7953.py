@@ -40,7 +40,7 @@ class Chip:
             return
         assert packet[0] == 0x35
         value = self.written.get(address, self.values.get(address, 0))
-        size = 2 if address == 0x10E else 4
+        size = 2 if address == 0x10E else 1 if address == 0x008 else 4
         data = bytes(value >> 8 * index & 0xFF for index in range(size))
         if address == 0x32E:
             self.values[0x32E] = 0
@@ -84,6 +84,26 @@ def test_a_threshold_that_the_chip_lost_is_written_again():
     chip.run(1000)
     assert chip.meter.armed
     assert chip.written[0x325] != 0xFFFFFF
+
+
+def test_a_gain_that_the_chip_missed_is_written_again_before_anything_is_believed():
+    """With another gain it would show an eighth of the current, and nothing would open."""
+    chip = Chip()
+    deaf = [2]  # so often it misses the gain
+
+    def answer(packet, hear=chip.answer):
+        if packet[:3] == b"\xca\x00\x08" and deaf[0]:
+            deaf[0] -= 1
+        else:
+            hear(packet)
+
+    chip.answer = answer
+    chip.run(500)
+    assert not chip.meter.alive
+    chip.run(1500)
+    assert chip.written[0x008] == 3
+    assert chip.meter.alive
+    assert near(chip.meter.current, 6000), chip.meter.current
 
 
 def test_values_come_out_in_milliampere_decivolt_deciwatt_and_centihertz():
