@@ -165,7 +165,7 @@ def soak(
     seed: Annotated[int, typer.Option(help="The same seed brings the same faults.")] = 1,
     json_output: JsonFlag = False,
 ) -> None:
-    """Three days of a gateway in a quarter of an hour, a fault every 30 simulated seconds; what was lost: nothing."""
+    """Three days of a gateway in twenty minutes, a fault every 30 simulated seconds; what was lost: nothing."""
     from hil_tests.bench import soak as measurement
 
     report = measurement.measure(measurement.Plan(hours, load, seed), say)
