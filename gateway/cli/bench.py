@@ -166,8 +166,11 @@ def soak(
     json_output: JsonFlag = False,
 ) -> None:
     """Three days of a gateway in twenty minutes, a fault every 30 simulated seconds; what was lost: nothing."""
+    import signal
+
     from hil_tests.bench import soak as measurement
 
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # its folder lies in memory and must not stay there
     report = measurement.measure(measurement.Plan(hours, load, seed), say)
     show(report, json_output)
     if measurement.broken(report):
