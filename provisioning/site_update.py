@@ -6,12 +6,14 @@ before the next, so the same command goes on where it stopped, in the same night
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from hashlib import sha256
 from typing import Any, Protocol, TypeVar
 
 from gateway.clock import Clock
 from gateway.config import hours
 from gateway.errors import ConfigurationError, GewuError
 from provisioning.board_update import State
+from provisioning.bundle_contents import release_of
 from provisioning.journal import Journal
 from provisioning.self_test import fault_of
 
@@ -79,6 +81,21 @@ class Terms:
     share: float
     watch: float
     open: Callable[[], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Night:
+    """When and how a site's boards are updated: see `Terms`; `first` is the board that is tried first."""
+
+    first: str | None
+    open: Callable[[], bool]
+    share: float
+    watch: float
+
+
+def terms_of(bundle: bytes, night: Night) -> Terms:
+    """The terms for a bundle whose signature was checked."""
+    return Terms(bundle, release_of(bundle), sha256(bundle).hexdigest(), night.share, night.watch, night.open)
 
 
 Said = Callable[[str, str, int | None], None]

@@ -13,12 +13,12 @@ from gateway.cli.output import JsonFlag, plain, print_json, say
 from gateway.cli.provision_boards_part import (
     NIGHT,
     FirstOption,
-    Night,
     NowOption,
     ShareOption,
     WatchOption,
     WindowOption,
-    boards_part,
+    night_of,
+    own_boards,
 )
 from gateway.cli.run import ConfigOption
 from gateway.errors import ConfigurationError, TryAgain
@@ -51,13 +51,13 @@ def update(
     from provisioning.update.updating import Site, home_of, look
     from provisioning.update.updating import update as carry_out
 
-    loaded, clock = load(config), SystemClock()
+    loaded, clock, night = load(config), SystemClock(), night_of(first, window, now, share, watch)
     makers = [trust.MAKER, *_makers(config.with_name(_MAKERS))]
     models = [trust.MAKER, *loaded.vision.trusted]
     with Journal(loaded.gateway.data_dir / _JOURNAL, clock) as journal:
         site = Site(
             home_of(), loaded, Systemd(), makers, models, clock, deadline, writable_root,
-            boards_part(loaded, Night(first, window, now, share, watch), journal, clock),
+            own_boards(loaded, night, window, journal, clock),
         )  # fmt: skip
         manifest = look(file, site, journal, older)
         if no_boards:

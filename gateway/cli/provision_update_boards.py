@@ -1,8 +1,6 @@
 """`gewu provision update-boards`: the boards of a running site brought up to date over their bus."""
 
-import hashlib
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,11 +11,12 @@ from gateway.cli.output import JsonFlag, plain, print_json, say
 from gateway.cli.provision_boards_part import (
     NIGHT,
     FirstOption,
-    Night,
     NowOption,
     ShareOption,
     WatchOption,
     WindowOption,
+    night_of,
+    wait_for,
 )
 from gateway.cli.provision_verify import BusOption
 from gateway.errors import ConfigurationError, GewuError
@@ -25,7 +24,7 @@ from gateway.errors import ConfigurationError, GewuError
 if TYPE_CHECKING:
     from gateway.bus.transport import Line
     from provisioning.plan import PlanRow
-    from provisioning.site_update import Terms, UpdateRow
+    from provisioning.site_update import Night, Terms, UpdateRow
 
 PEOPLE_FIRST = (
     "People first: a board that restarts protects nothing for some seconds; contacts do not move. A certified breaker "
@@ -62,15 +61,15 @@ def update_boards(
     from provisioning.site_update import order
 
     rows = order([row for row in read_plan(plan).rows if row.own], first)
-    night = Night(first, window, now, share, watch)
-    terms = _terms(bundle, signer, share, watch, night.is_open())
+    night = night_of(first, window, now, share, watch)
+    terms = _terms(bundle, signer, night)
     say(PEOPLE_FIRST)
     say(f"{len(rows)} boards get {terms.version}, {rows[0].id} first.")
     if not yes and not sys.stdin.isatty():
         raise GewuError("Nothing was done: nobody can be asked here; --yes goes on.")
     if not yes:
         typer.confirm("Go on / 继续?", abort=True, err=True)
-    night.wait()
+    wait_for(night, window)
     line, _holder = open_line(bus, baud, parity, stopbits, timeout, config)
     try:
         record = journal or plan.with_suffix(".journal.jsonl")
@@ -80,17 +79,17 @@ def update_boards(
     _show(found, as_json)
 
 
-def _terms(bundle: Path, signer: Path, share: float, watch: float, is_open: Callable[[], bool]) -> "Terms":
-    from provisioning.bundle_contents import open_bundle, release_of
+def _terms(bundle: Path, signer: Path, night: "Night") -> "Terms":
+    from provisioning.bundle_contents import open_bundle
     from provisioning.signer import signer_of
-    from provisioning.site_update import Terms
+    from provisioning.site_update import terms_of
 
     try:
         data = bundle.read_bytes()
     except OSError as error:
         raise ConfigurationError(f"The bundle {bundle} cannot be read: {error.strerror}.") from error
     open_bundle(data, signer_of(signer))
-    return Terms(data, release_of(data), hashlib.sha256(data).hexdigest(), share, watch, is_open)
+    return terms_of(data, night)
 
 
 def _work(

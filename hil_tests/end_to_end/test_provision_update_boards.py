@@ -13,9 +13,9 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from gateway.camera.trust import public_half
-from gateway.cli.provision_boards_part import Night, boards_part
 from gateway.clock import SystemClock
 from gateway.config import load as load_config
+from gateway.lent import LentLine, serves
 from gateway.tests.command_samples import issuers_file
 from hil_tests.bench.update import release
 from hil_tests.brokers import Mosquitto
@@ -26,6 +26,8 @@ from hil_tests.rig.village import Village
 from provisioning import firmware_bundle
 from provisioning.journal import Journal
 from provisioning.settings import slot_bytes
+from provisioning.site_update import Night
+from provisioning.update.own_boards import OwnBoards
 from provisioning.update.stages import Outcome
 from provisioning.update.system import Systemd
 from provisioning.update.update_file import Manifest, pack
@@ -115,8 +117,10 @@ def test_boards_are_updated_through_the_running_gateway(
     )
     clock, config = SystemClock(), load_config(site.config)
     with Journal(tmp_path / "updates.jsonl", clock) as journal:
-        part = boards_part(config, Night(None, "22:00-05:00", True, 1.0, 0.0), journal, clock)
-        whole = SiteOfUpdate(tmp_path / "opt", config, Systemd(), [public_half(maker)], [], clock, boards=part)
+        night, socket = Night(None, lambda: True, 1.0, 0.0), serves(site.data_dir, bus["port"])
+        assert socket is not None
+        own = OwnBoards(config, lambda _: LentLine(socket), night, lambda: None, journal, clock, lambda *_: None)
+        whole = SiteOfUpdate(tmp_path / "opt", config, Systemd(), [public_half(maker)], [], clock, boards=own.stage())
         manifest = look(file, whole, journal, older=False)
         for outcome in (Outcome("boards", "done"), Outcome("boards", "no change")):
             found = update(file, manifest, whole, journal, lambda _: None)
