@@ -345,31 +345,59 @@ def _install(home: Path, wheels: Path, config: Path) -> None:
     print(f"gewu {(whole(home, slot) or {})['version']} is in {home / slot}.")
 
 
+def look(home: Path, config: Path, deadline_s: float, pause_s: float = 2.0) -> str | None:
+    """What the judge in its sandbox does: watch the trial and write nothing; None for well (or no trial)."""
+    well, end = healthy(home, config), time.monotonic() + deadline_s
+    while (facts := trial(home)) is not None and (wrong := well(facts["known"])) is not None:
+        if time.monotonic() >= end:
+            return wrong
+        time.sleep(pause_s)
+    return None
+
+
+def verdict(home: Path, status: str) -> str | None:
+    """What root does with the judge's exit status: 0 keeps, 1 leaves (the sentence is returned), others wait."""
+    facts = trial(home)
+    if status == "0":
+        keep(home)
+    elif status == "1" and facts is not None:
+        return back(home, f"version {facts['version']} was not well in its time: journalctl -u gewu-trial says more")
+    return None
+
+
 def main(arguments: list[str]) -> int:
-    """`slots.py install|starting|judge`, as the package and systemd call it."""
+    """`slots.py install|starting|look|verdict`, as the package and systemd call it."""
     parser = argparse.ArgumentParser(description="The two environments of a gateway.")
-    parser.add_argument("do", choices=("install", "starting", "judge"))
+    parser.add_argument("do", choices=("install", "starting", "look", "verdict"))
     parser.add_argument("--home", type=Path, default=Path("/opt/gewu"))
     parser.add_argument("--wheels", type=Path, default=Path("/usr/share/gewu/wheels"))
     parser.add_argument("--config", type=Path, default=Path("/etc/gewu/gewu.toml"))
     parser.add_argument("--deadline", type=float, default=180.0)
+    parser.add_argument("--status", default="")
     given = parser.parse_args(arguments)
     try:
-        if given.do == "install":
-            _install(given.home, given.wheels, given.config)
-        elif given.do == "starting":
-            with _writable(given.home):
-                why = starting(given.home)
-            if why:
-                print(f"gewu: returned to the environment before: {why}", file=sys.stderr)
-        elif why := judge(given.home, healthy(given.home, given.config), given.deadline):
-            print(f"gewu: returned to the environment before: {why}", file=sys.stderr)
-            return 1
+        return _do(given)
     except (OSError, SlotError) as error:
         print(f"gewu: {error}", file=sys.stderr)
-        # A gateway that starts on a full or read-only disk is better than none.
-        return {"starting": 0, "judge": 2}.get(given.do, 1)
-    return 0
+        # A gateway that starts on a full or read-only disk is better than none; a judge that fails is no verdict.
+        return {"starting": 0, "look": 2}.get(given.do, 1)
+
+
+def _do(given: argparse.Namespace) -> int:
+    why = None
+    if given.do == "install":
+        _install(given.home, given.wheels, given.config)
+    elif given.do == "look":
+        if (wrong := look(given.home, given.config, given.deadline)) is not None:
+            print(f"gewu: not well: {wrong}", file=sys.stderr)
+            return 1
+    else:
+        with _writable(given.home):
+            why = starting(given.home) if given.do == "starting" else verdict(given.home, given.status)
+    if why is not None:
+        print(f"gewu: returned to the environment before: {why}", file=sys.stderr)
+    # After a verdict that leaves it, the gateway is to be started anew: 3 says so.
+    return 3 if why is not None and given.do == "verdict" else 0
 
 
 if __name__ == "__main__":

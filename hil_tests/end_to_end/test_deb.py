@@ -114,6 +114,10 @@ def test_the_units_are_right_and_hardened(unpacked: Path) -> None:
         )
         assert (said.returncode, [line for line in said.stderr.splitlines() if "gewu" in line]) == (0, []), said.stderr
     for unit in UNITS[:2]:
+        text = (unpacked / "usr/lib/systemd/system" / unit).read_text(encoding="utf-8")
+        # Both ask the kernel whether the clock is synchronised; forbidden that, no clock is ever believed.
+        assert re.search(r"^SystemCallFilter=.*\bclock_adjtime\b", text, re.MULTILINE)
+        assert "\nProtectClock=yes" not in text
         scored = run("systemd-analyze", "security", "--offline=true", unpacked / "usr/lib/systemd/system" / unit)
         found = re.search(r"Overall exposure level for \S+: ([\d.]+)", scored)
         assert found is not None

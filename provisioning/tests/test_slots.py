@@ -83,6 +83,24 @@ def test_a_version_that_does_not_stay_up_is_left(home: Path, tmp_path: Path) -> 
     assert slots.lines(home)[-1]["why"] == "version 2 did not stay up in 4 starts"
 
 
+@pytest.mark.parametrize("sick", [False, True])
+def test_the_judge_of_the_unit(home: Path, tmp_path: Path, sick: bool) -> None:
+    """It looks and writes nothing; its exit status, handed to root's command, keeps or leaves. A crash does neither."""
+
+    def script(*words: str) -> int:
+        command = [sys.executable, "-I", SCRIPT, *words, "--home", str(home)]
+        return subprocess.run(command, timeout=120, capture_output=True, check=False).returncode
+
+    slots.switch(home, slots.build(home, wheels(tmp_path / "w2", "2")), slots.doctor(home, CONFIG))
+    if sick:
+        sicken(home, "2")
+    assert script("verdict", "--status", "2") == 0
+    assert script("look", "--deadline", "0") == sick
+    assert slots.trial(home) is not None
+    assert script("verdict", "--status", str(int(sick))) == (3 if sick else 0)
+    assert (slots.trial(home), starts(home)) == (None, "1" if sick else "2")
+
+
 def test_the_store_of_before_comes_back(home: Path, tmp_path: Path) -> None:
     """A version that changed the store for good is left: the copy is in place, what the new one wrote beside it."""
     store, copy = tmp_path / "outbox.db", tmp_path / "copy.db"
