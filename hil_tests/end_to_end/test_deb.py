@@ -174,7 +174,7 @@ def updated(home: Path, package: Path, folder: Path) -> tuple[str, str]:
     made: list[str | Path] = ["--out", file, "--key", folder / "key.pem", "--package", package]
     run(sys.executable, "-m", "gateway", "provision", "pack", *made, "--models", ROOT / "models")
     gewu: list[str | Path] = [home / "current/bin/python", "-P", "-m", "gateway"]
-    todo = [*gewu, "provision", "update", "gateway", file, "--config", folder / "gewu.toml", "--json"]
+    todo = [*gewu, "provision", "update", file, "--config", folder / "gewu.toml", "--json"]
     first = slots.current(home)
     run(*todo, status=1)
     assert not (home / "staging").exists(), "its maker is not trusted: nothing was touched"

@@ -53,7 +53,7 @@ class Played:
         }
         newest: dict[str, Any] = max(slots.values(), key=lambda slot: int(slot["seq"]), default={})
         told = tuple((name, int(slot["seq"]), str(slot["serial"])) for name, slot in slots.items())
-        return Look("uid1", "micropython", (1, 25, 0), 6, self.free, files, told, newest.get("signer", ""))
+        return Look("uid1", "micropython", (1, 25, 0), 6, self.free, files, told, signer=newest.get("signer", ""))
 
     def write(self, name: str, data: bytes) -> None:
         self.flash[name] = b"torn" if name == self.forgets else data

@@ -24,7 +24,8 @@ def test_any_missing_register_of_a_range_is_exception_02():
     for function, kind in ((1, COIL), (2, DISCRETE), (3, HOLDING), (4, INPUT)):
         size = len(bus.bank.cells[kind])
         refused(bus, words(function, size, 1), 2)
-        refused(bus, words(function, 0, size + 1), 2)
+        first = max(0, size - 100)  # one request reads 125 at most
+        refused(bus, words(function, first, size - first + 1), 2)
         refused(bus, words(function, size - 1, 2), 2)
         refused(bus, words(function, 0xFFFF, 1), 2)
         refused(bus, words(function, 0xFFFF, 2), 2)
