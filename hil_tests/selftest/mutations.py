@@ -44,8 +44,8 @@ MUTATIONS = (
         "outbox commit",
         "what the gateway accepted is not committed",
         "gateway/outbox/ground.py",
-        '        connection.execute("COMMIT")\n',
-        '        connection.execute("ROLLBACK")\n',
+        'points.reach("commit.before")\n        connection.execute("COMMIT")\n',
+        'points.reach("commit.before")\n        connection.execute("ROLLBACK")\n',
         "store/test_accepted_is_committed",
     ),
     Mutation(
