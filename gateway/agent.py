@@ -25,7 +25,7 @@ from gateway.config.routes import routes
 from gateway.control import ControlServer
 from gateway.errors import ConfigurationError, GewuError, StoreError
 from gateway.learned_clock import LearnedClock
-from gateway.outbox import Outbox
+from gateway.outbox import Outbox, database
 from gateway.presence import Presence
 from gateway.records import rfc3339
 from gateway.store_events import StoreEvents
@@ -56,13 +56,14 @@ if TYPE_CHECKING:
 class Agent:
     """One running gateway. Raises ConfigurationError when its data folder is in use or cannot be used."""
 
-    def __init__(self, config: Config, clock: Clock) -> None:
+    def __init__(self, config: Config, clock: Clock, connect: database.Connect = database.connect) -> None:
+        """`connect` opens the outbox's database."""
         self._config = config
         self._clock = clock = LearnedClock(clock, devices=_clocks(config))
         self._started = clock.monotonic()
         data_dir = config.gateway.data_dir
         self._lock = _lock_folder(data_dir)
-        self.outbox = Outbox(data_dir, clock, routes(config), config.store)
+        self.outbox = Outbox(data_dir, clock, routes(config), config.store, connect)
         clock.believe_from(self.outbox.latest_known())
         self._counted: dict[str, Any] = msgspec.to_builtins(self.outbox.stats())
         self._queues: dict[str, Any] = {}

@@ -59,7 +59,7 @@ def _serve(village: Any, as_json: bool) -> None:
 
 @app.command()
 def inject(
-    board: Annotated[str, typer.Argument(help="Id of the board, or the name of a bus or a link.")],
+    board: Annotated[str, typer.Argument(help="Id of the board, or the name of a bus, a link or a gateway.")],
     values: Pairs,
     rig: RigOption = None,
     as_json: JsonFlag = False,
@@ -123,5 +123,7 @@ def _show(document: dict[str, Any], as_json: bool) -> None:
         for link in document["links"]:
             about = f" ({link['why']})" if link["why"] else ""
             plain.print(f"link {link['name']}: {link['host']}:{link['port']}, by {link['kind']}{about}")
+        for one in document["gateways"]:
+            plain.print(f"gateway {one['name']}: {'up' if one['up'] else 'ended'}, pid {one['pid']}, {one['data_dir']}")
         plain.print(f"rig in {document['rig']}")
     sys.stdout.flush()  # whoever started the rig waits for this

@@ -109,11 +109,19 @@ class Link(tomlfile.Section):
     delay: float = Field(default=0.0, ge=0, le=60, description="seconds, in each direction")
 
 
+class Gateway(tomlfile.Section):
+    """A real gateway of this machine, on a disk and with a clock that can be made sick."""
+
+    name: Name
+    config: Path = Field(strict=False, description="its gewu.toml, beside this file")
+
+
 class Site(tomlfile.Section):
     """The whole file."""
 
     bus: list[Bus] = Field(min_length=1)
     link: list[Link] = Field(default_factory=list, description="sick networks before servers")
+    gateway: list[Gateway] = Field(default_factory=list, description="real gateways with sick disks and clocks")
 
     @model_validator(mode="after")
     def _names_differ(self) -> "Site":
@@ -121,6 +129,7 @@ class Site(tomlfile.Section):
             ("buses", [bus.name for bus in self.bus]),
             ("boards", [board.id for bus in self.bus for board in bus.board]),
             ("links", [link.name for link in self.link]),
+            ("gateways", [gateway.name for gateway in self.gateway]),
         ):
             twice = sorted({name for name in names if names.count(name) > 1})
             if twice:
@@ -130,7 +139,9 @@ class Site(tomlfile.Section):
 
 def read_site(path: Path) -> Site:
     """The site in `path`; ConfigurationError names the file, the key and what would be right."""
-    return parse_site(tomlfile.read(path, "site"), path)
+    site = parse_site(tomlfile.read(path, "site"), path)
+    beside = [one.model_copy(update={"config": path.absolute().parent / one.config}) for one in site.gateway]
+    return site.model_copy(update={"gateway": beside})
 
 
 def parse_site(document: dict[str, Any], source: Path | str) -> Site:

@@ -20,6 +20,7 @@ from hil_tests.rig.circuit import SETTLED, parse_injection
 from hil_tests.rig.control import ControlServer
 from hil_tests.rig.device import Device
 from hil_tests.rig.flash import fill, resettle, wiring_of
+from hil_tests.rig.gateways import Gateways
 from hil_tests.rig.hub import Hub
 from hil_tests.rig.interpreter import micropython
 from hil_tests.rig.links import Links
@@ -50,6 +51,7 @@ class Village:
         self._bootloaders: Bootloaders | None = None
         self._control: ControlServer | None = None
         self._links: Links | None = None
+        self._gateways: Gateways | None = None
         self._trips: list[dict[str, Any]] = []
         self._switch_s = sys.getswitchinterval()
 
@@ -78,6 +80,7 @@ class Village:
             self._links = Links(self.site.link)
             self._do(lambda: self._bring_up(interpreter))
             self._await_boards(deadline_s if deadline_s is not None else 20.0 + 1.5 * len(boards))
+            self._gateways = Gateways(self.site.gateway)
             self._do(self._open_control)
         except OSError as error:
             self.stop()
@@ -90,6 +93,8 @@ class Village:
         """Down: every child has ended when this returns. Flashes stay in the folder."""
         if self._loop is None:
             return
+        if self._gateways is not None:
+            self._gateways.close()  # before their buses go
         self._loop.stop()
         self._thread.join()
         self._take_down()
@@ -204,8 +209,9 @@ class Village:
         return {}
 
     def _inject(self, board: str, pairs: dict[str, str]) -> dict[str, int]:
-        """Answers when it was done, in Unix ms, as `trips` counts. The name of a bus means its faults."""
-        if board not in self._devices and (board in self._hubs or (self._links and board in self._links)):
+        """Answers when it was done, in Unix ms, as `trips` counts. A bus, link or gateway means its faults."""
+        beside = (self._hubs, self._links or (), self._gateways or ())
+        if board not in self._devices and any(board in others for others in beside):
             self._fault(board, pairs)
             return {"at_ms": time.time_ns() // 1_000_000}
         device = self._device(board)
@@ -244,6 +250,9 @@ class Village:
     def _fault(self, bus: str, pairs: dict[str, str]) -> None:
         if self._links is not None and bus in self._links:
             self._links.inject(bus, pairs)
+            return
+        if self._gateways is not None and bus in self._gateways:
+            self._gateways.inject(bus, pairs)
             return
         hub = self._hubs.get(bus)
         if hub is None:
@@ -286,6 +295,7 @@ class Village:
             ],
             "trips": list(self._trips),
             "links": self._links.state() if self._links is not None else [],
+            "gateways": self._gateways.state() if self._gateways is not None else [],
             "rig": str(self.folder),
         }
 
