@@ -87,7 +87,7 @@ def test_any_change_is_seen(body: dict[str, Any], tmp_path: Path, name: str) -> 
     report.write(body, tmp_path)
     assert report.check(tmp_path) == []
     file = tmp_path / name
-    file.write_bytes(file.read_bytes().replace(b"b1", b"b2", 1))
+    file.write_bytes(file.read_bytes().replace(b"2026-", b"2027-", 1))
     (trouble,) = report.check(tmp_path)
     assert "was changed" in trouble
     file.unlink()
