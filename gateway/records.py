@@ -12,6 +12,8 @@ from typing import Literal
 
 import msgspec
 
+from gateway.prepared import prepared
+
 Value = float | int | bool | str
 Mark = Literal["stale", "bad"]
 ClockState = Literal["trusted", "corrected", "untrusted"]
@@ -38,6 +40,7 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     kept_until: int
 
 
+@prepared
 class Event(msgspec.Struct, frozen=True, kw_only=True):
     """Something that people should know. Raising and clearing are two records with one `id`.
 

@@ -14,6 +14,7 @@ import msgspec
 from gateway.columns import Packed, Unpacked
 from gateway.outbox import facts
 from gateway.outbox.composing import Content
+from gateway.prepared import prepared
 from gateway.records import Correction, Event, Note, Reading
 
 _UNKNOWN = 0  # in `boot.zero`: this boot has records without a true time
@@ -21,6 +22,7 @@ _LATEST = "clock.latest"  # the note with the last time that the machine's own c
 _STEP_MS = 250  # less is the clocks' own wander, and the moment between reading the one and the other
 
 
+@prepared
 class Stretch(NamedTuple):
     """From `mono` on (milliseconds) the wall clock was ahead of the monotonic one by `ahead`, wrongly."""
 

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 import msgspec
 
 from gateway.clock import Clock
+from gateway.prepared import prepared
 from gateway.records import rfc3339
 
 _log = logging.getLogger(__name__)
@@ -41,6 +42,7 @@ class Letter(msgspec.Struct, frozen=True):
     payload: bytes
 
 
+@prepared
 class _Kept(msgspec.Struct):
     uplink: str
     at: int

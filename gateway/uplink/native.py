@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, NamedTuple, TypeVar
 import msgspec
 
 from gateway import columns
+from gateway.prepared import prepared
 from gateway.records import ClockState, Correction, Event, Gap, Mark, Message, Reading, Value, rfc3339
 from gateway.uplink import compact
 
@@ -31,6 +32,7 @@ class WireReading(msgspec.Struct, frozen=True):
     marks: dict[str, Mark] = {}
 
 
+@prepared
 class Readings(msgspec.Struct, frozen=True):
     """`.../readings`: `first` is the number of the first reading, the others follow it.
 
@@ -56,6 +58,7 @@ class Evidence(msgspec.Struct, frozen=True):
     kept_until: Time
 
 
+@prepared
 class WireEvent(msgspec.Struct, frozen=True):
     """`.../events`: raising (`cleared` null) and clearing are two records with one id.
 
@@ -79,6 +82,7 @@ class WireEvent(msgspec.Struct, frozen=True):
     clock: Literal["corrected", "untrusted"] | msgspec.UnsetType = msgspec.UNSET
 
 
+@prepared
 class WireCase(msgspec.Struct, frozen=True):
     """`.../cases`: one transition of one case."""
 
@@ -90,6 +94,7 @@ class WireCase(msgspec.Struct, frozen=True):
     transition: dict[str, Any]
 
 
+@prepared
 class WireGap(msgspec.Struct, frozen=True, rename={"start": "from", "end": "to"}):
     """`.../gaps`: numbers that will not come. In the stream `messages` they are those of `seq`."""
 
@@ -103,6 +108,7 @@ class WireGap(msgspec.Struct, frozen=True, rename={"start": "from", "end": "to"}
     reason: str
 
 
+@prepared
 class WireCorrection(msgspec.Struct, frozen=True, rename={"start": "from", "end": "to"}):
     """`.../corrections`: readings of `boot` with an untrusted time of `from` to `to` were made `offset_ms` later."""
 
@@ -114,6 +120,7 @@ class WireCorrection(msgspec.Struct, frozen=True, rename={"start": "from", "end"
     end: Time
 
 
+@prepared
 class Status(msgspec.Struct, frozen=True):
     """`.../status`, retained. In the last will `since` is when the connection that broke was begun."""
 
@@ -123,6 +130,7 @@ class Status(msgspec.Struct, frozen=True):
     boot: str
 
 
+@prepared
 class Ack(msgspec.Struct, frozen=True):
     """`.../acks`, inbound: everything up to `seq` is safe with the receiver, whose clock then showed `at`."""
 
@@ -131,6 +139,7 @@ class Ack(msgspec.Struct, frozen=True):
     at: Time | msgspec.UnsetType = msgspec.UNSET
 
 
+@prepared
 class Replay(msgspec.Struct, frozen=True, rename={"first": "from", "last": "to"}):
     """`.../replay`, inbound: send the messages `from`..`to` again, if still kept."""
 

@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from gateway.clock import Clock
+from gateway.prepared import prepared
 from gateway.records import Correction, Event, Gap, Message, Reading
 from gateway.uplink.format import Heard, Hold, Leave, Publication, Say
 from gateway.uplink.link import Arrived
@@ -34,6 +35,7 @@ _HEALTH = (
 )  # fmt: skip
 
 
+@prepared
 class HostState(msgspec.Struct, frozen=True):
     """What a primary host says of itself on spBv1.0/STATE/{host}, retained; `timestamp` in Unix milliseconds."""
 

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from gateway.clock import Clock
+from gateway.prepared import prepared
 from gateway.records import Correction, Event, Gap, Mark, Message, Reading, Value, rfc3339
 from gateway.rules.events import LOST, MISMATCH
 from gateway.uplink.format import Heard, Publication, Say
@@ -30,6 +31,7 @@ _encode = msgspec.json.Encoder().encode
 Entry = dict[str, Any]
 
 
+@prepared
 class _Call(msgspec.Struct, frozen=True):
     """A remote call to a device of the gateway; to the gateway itself only `method` and `params` come."""
 

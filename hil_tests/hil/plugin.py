@@ -14,6 +14,7 @@ import pytest
 
 from gateway.bus.trouble import PortTrouble
 from gateway.errors import ConfigurationError, GewuError
+from gateway.prepared import prepared
 from hil_tests.hil.bench import Bench
 from hil_tests.hil.bench_file import Device, read_bench
 from hil_tests.hil.needs import lacking
@@ -42,6 +43,7 @@ _SUITE_FAULT = Words(
 )
 
 
+@prepared
 class Job(msgspec.Struct):
     """What one child does: the bench file, its buses (`wide`: the tests of no bus instead), where results go."""
 
@@ -52,6 +54,7 @@ class Job(msgspec.Struct):
     results: str
 
 
+@prepared
 class Line(msgspec.Struct, omit_defaults=True):
     """A line of the results' file: the ids that will run, then each that begins and each Result."""
 

@@ -14,6 +14,7 @@ import msgspec
 
 from gateway.errors import GewuError
 from gateway.intervals import Intervals
+from gateway.prepared import prepared
 from gateway.uplink import native
 from hil_tests.soak.meters import VALUES, value
 
@@ -21,6 +22,7 @@ _NAMES = [f"v{index}" for index in range(VALUES)]
 _EXAMPLES = 5
 
 
+@prepared
 class Findings(msgspec.Struct):
     """What came of it. Records `lost` were numbered and neither came nor were announced; `twice` came as two records;
     `wrong` are unmarked values that no board ever had; `duplicates` repeated messages, `changed` those that differed.

@@ -19,6 +19,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from gateway.errors import ConfigurationError, GewuError
+from gateway.prepared import prepared
 
 _CONTEXT = b"gewu-update-1\n"
 _MANIFEST, _SIGNATURE = "manifest.json", "manifest.sig"
@@ -47,6 +48,7 @@ class GatewayPart(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     schema: int
 
 
+@prepared
 class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What is signed. `serial` orders updates; parts that are absent are not updated."""
 
