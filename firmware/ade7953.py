@@ -61,9 +61,8 @@ def write(address: int, value: int, size: int) -> bytes:
 class Ade7953:
     """As `Bl0942`: `current` mA, `voltage` 0.1 V, `power` 0.1 W signed, `frequency` 0.01 Hz, `energy` Wh taken in.
 
-    `surge` is the highest voltage since the last look, as the RMS of a sine with that peak (0.1 V). `over_current`
-    and `over_voltage` latch what the chip's own elements saw, until `clear`. `armed` tells that the chip read back
-    the thresholds that `arm` gave it.
+    `surge` is the highest voltage since the last look, as the RMS of a sine with that peak (0.1 V). `armed`
+    tells that the chip read back the thresholds that `arm` gave it.
     """
 
     has_overvoltage = True
@@ -80,7 +79,7 @@ class Ade7953:
         self._divider = divider
         self.current = self.voltage = self.power = self.frequency = self.surge = self.energy = 0
         self.saturated = self.alive = self.fault = False
-        self.over_current = self.over_voltage = self.armed = False
+        self.armed = False
         self.sequence = self.damaged = self.implausible = 0
         self.heard_at = now
         self._volt_at = self._watt_at = now
@@ -123,10 +122,6 @@ class Ade7953:
         self.armed = False
         self._done = 0
         self._check = -1
-
-    def clear(self) -> None:
-        """Forget what the chip's elements saw."""
-        self.over_current = self.over_voltage = False
 
     def step(self, now: int) -> None:
         if self._size:
@@ -247,10 +242,6 @@ class Ade7953:
             self.armed = self._levels[2] != 0
 
     def _status(self, bits: int) -> None:
-        if bits & _OIA:
-            self.over_current = True
-        if bits & _OV:
-            self.over_voltage = True
         if bits & _RESET:
             self._configure()  # it forgot everything
 

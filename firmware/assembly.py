@@ -4,6 +4,7 @@ It is loaded at the start, used once and let go of, and so are the constructors 
 has no room for what runs once. Nothing here measures, answers or moves.
 """
 
+import gc
 import select
 import sys
 from time import ticks_us
@@ -20,13 +21,27 @@ from report import Report
 from service import Service
 from version import VERSION
 
+# Loaded when they are needed and let go of again.
+_SELDOM = ("orders", "update")
 _MADE_LATER = ("slots",)  # modules whose objects are made while the board runs
 # What has done its work once everything is built, besides constructors.
 _ONCE = (
     "__init__", "open_pins", "find_places", "number_of", "declare", "restore", "assume", "arm", "attach", "at",
     "address", "bit", "mask", "put_text", "output", "input", "edges", "analogue", "i2c", "onewire", "bus_uart",
-    "meter_uart", "open_siren", "name", "PINS", "probe", "not_met", "make_table",
+    "meter_uart", "open_uart", "open_siren", "name", "PINS", "probe", "not_met", "make_table",
 )  # fmt: skip
+
+
+def _learn_names() -> None:
+    """Those of the modules that are loaded later, while the heap is empty.
+
+    MicroPython keeps every name for good, in a table that doubles when it is full. The next table is one stretch of
+    4.5 kB (640 places), which the heap of a board that has run for a while need not have.
+    """
+    for name in _SELDOM:
+        __import__(name)
+        forget(name)
+    gc.collect()
 
 
 def _character_us(settings) -> int:
@@ -147,6 +162,7 @@ def build(poll, usb_takes, heap_in_use, safe: bool, folder: str, record: dict, n
 
     `usb_takes` and `heap_in_use` are of the application: functions of this module would keep all of it.
     """
+    _learn_names()
     settings, board = _open_board(_read_settings())
     if not settings.serial:
         settings.serial = board.name()  # so that it can be told from its neighbours

@@ -20,10 +20,10 @@ _LIVES_MS = const(30_000)
 _LONGEST_WAIT_S = const(64)
 _PURPOSE = b"gewu-command-1"
 
-DONE = const(1)
+_DONE = const(1)
 _MALFORMED = const(2)
 _NO_KEY = const(3)
-LOCKED = const(4)
+_LOCKED = const(4)
 _FORGED = const(5)
 _REPLAYED = const(6)
 _EXPIRED = const(7)
@@ -81,13 +81,13 @@ class Authority:
         return sha256(self._outer + inner.digest()).digest()
 
     def judge(self, frame: bytes, now: int) -> int:
-        """DONE where the frame may be carried out, now and never again. OSError: the counter could not be kept."""
+        """_DONE where the frame may be carried out, now and never again. OSError: the counter could not be kept."""
         if len(frame) < _HEAD + _MAC or frame[1] > _MOST or len(frame) - (_HEAD + _MAC + frame[1]) not in (0, 1):
             return _MALFORMED
         if not self._inner:
             return _NO_KEY
         if self.waits:
-            return LOCKED
+            return _LOCKED
         end = _HEAD + frame[1]
         if not _same(self._mac(frame[:end]), frame[end : end + _MAC]):
             self._slow_down(now)
@@ -96,7 +96,7 @@ class Authority:
         if counter <= self.counter:
             return _REPLAYED
         verdict = self._in_time(frame[10:18], since, until, now)
-        if verdict == DONE:
+        if verdict == _DONE:
             self._slots.save({"counter": counter})
             self.counter = counter
             self._wrong = 0
@@ -114,7 +114,7 @@ class Authority:
             return _EXPIRED
         if age < since * 100:
             return _EARLY
-        return _LATE if age > until * 100 else DONE
+        return _LATE if age > until * 100 else _DONE
 
     def _slow_down(self, now: int) -> None:
         self.waits = True

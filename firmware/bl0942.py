@@ -110,9 +110,6 @@ class Bl0942:
         self._said = 0
         self.armed = False
 
-    def clear(self) -> None:
-        """Its pin falls by itself once the current is gone."""
-
     def _write(self, register: int, value: int) -> bytes:
         body = bytes((0xA8 | self._address, register, value & 0xFF, value >> 8 & 0xFF, value >> 16))
         return body + bytes((~sum(body) & 0xFF,))

@@ -142,13 +142,13 @@ class Board:
 
     def bus_uart(self, baud: int, parity: str, stopbits: int) -> machine.UART:
         """The RS-485 port. 512 bytes of receive buffer hold two of the longest frames."""
-        return self._uart(_BUS_UART, "bus", 512, baud, 0 if parity == "E" else None, stopbits)
+        return self.open_uart(_BUS_UART, "bus", 512, baud, 0 if parity == "E" else None, stopbits)
 
     def meter_uart(self, baud: int) -> machine.UART:
         """The port of the metering chip, always 8N1."""
-        return self._uart(_METER_UART, "meter", 256, baud, None, 1)
+        return self.open_uart(_METER_UART, "meter", 256, baud, None, 1)
 
-    def _uart(self, number: int, name: str, size: int, baud: int, parity, stopbits: int) -> machine.UART:
+    def open_uart(self, number: int, name: str, size: int, baud: int, parity, stopbits: int) -> machine.UART:
         return machine.UART(
             number,
             baudrate=baud,

@@ -4,7 +4,7 @@ from time import ticks_diff
 
 from micropython import const
 
-NOT_FITTED = const(9)
+_NOT_FITTED = const(9)
 _PULSE_MS = const(300)
 
 
@@ -22,7 +22,7 @@ class Closing:
         if refusal:
             return refusal
         if not self._fitted:
-            return NOT_FITTED
+            return _NOT_FITTED
         self._active = True
         self._since = now
         self._pin.value(1)

@@ -9,7 +9,7 @@ from time import ticks_diff
 from micropython import const
 from reading import Reading
 
-ADDRESS = const(0x44)
+_ADDRESS = const(0x44)
 _SINGLE_SHOT = b"\x24\x00"
 _EVERY_MS = const(2000)
 _READY_MS = const(20)
@@ -44,13 +44,13 @@ class Sht3x(Reading):
         since = ticks_diff(now, self._at)
         try:
             if self._asked and since >= _READY_MS:
-                self.i2c.readfrom_into(ADDRESS, self._data)
+                self.i2c.readfrom_into(_ADDRESS, self._data)
                 self._asked = False
                 self._use(now)
             elif since >= _EVERY_MS:
                 self._at = now
                 self._asked = False
-                self.i2c.writeto(ADDRESS, _SINGLE_SHOT)
+                self.i2c.writeto(_ADDRESS, _SINGLE_SHOT)
                 self._asked = True
         except OSError:
             # While it measures it does not acknowledge: asked again until it is surely too late.

@@ -17,7 +17,7 @@ import start
 from micropython import const
 from slots import Slots
 
-LOG = "update.log"
+_LOG = "update.log"
 _BLOCK = const(240)
 _RECORD = const(242)
 _HEAD = const(36)  # of the log: size and SHA-256 of the bundle
@@ -32,15 +32,15 @@ _PREFIX = b"\x30\x31\x30\x0d\x06\x09\x60\x86\x48\x01\x65\x03\x04\x02\x01\x05\x00
 
 # States, as the register update_state shows them.
 _OPENING = const(1)
-RECEIVING = const(2)
-CHECKING = const(3)
-READY = const(4)
-FAILED = const(5)
+_RECEIVING = const(2)
+_CHECKING = const(3)
+_READY = const(4)
+_FAILED = const(5)
 # Why it failed, as update_trouble shows it.
-DAMAGED = const(2)
-FORGED = const(3)
-OLDER = const(4)
-FLASH = const(5)
+_DAMAGED = const(2)
+_FORGED = const(3)
+_OLDER = const(4)
+_FLASH = const(5)
 
 _ILLEGAL_ADDRESS = const(2)
 _BUSY = const(6)
@@ -91,25 +91,25 @@ class Update:
     def _open(self):
         head = struct.pack(">I", self._size) + self._digest
         try:
-            with open(LOG, "rb") as log:
+            with open(_LOG, "rb") as log:
                 same = log.read(_HEAD) == head
         except OSError:
             same = False
         if same:
-            whole = (os.stat(LOG)[6] - _HEAD) // _RECORD
-            if os.stat(LOG)[6] != _HEAD + whole * _RECORD:
+            whole = (os.stat(_LOG)[6] - _HEAD) // _RECORD
+            if os.stat(_LOG)[6] != _HEAD + whole * _RECORD:
                 same = False  # cut in the middle of a record
             else:
                 yield from self._recall(whole)
         if not same:
-            with open(LOG, "wb") as log:
+            with open(_LOG, "wb") as log:
                 log.write(head)
-        self._log = open(LOG, "ab")
-        self.state = RECEIVING
+        self._log = open(_LOG, "ab")
+        self.state = _RECEIVING
 
     def _recall(self, whole: int):
         index = bytearray(2)
-        with open(LOG, "rb") as log:
+        with open(_LOG, "rb") as log:
             for place in range(whole):
                 log.seek(_HEAD + place * _RECORD)
                 log.readinto(index)
@@ -125,7 +125,7 @@ class Update:
 
     def take(self, block: int, data, at: int) -> int:
         """One block from the bus, for the queue; allocates nothing. 0 or an exception code."""
-        if self.state != RECEIVING or block >= self.blocks:
+        if self.state != _RECEIVING or block >= self.blocks:
             return _ILLEGAL_ADDRESS
         if self._where[block] != 0xFFFF:
             return 0  # twice is as good as once
@@ -168,18 +168,18 @@ class Update:
 
     def install(self) -> bool:
         """Check the bundle and write its files; False where blocks are missing."""
-        if self.state != RECEIVING or self.left or self._queued:
+        if self.state != _RECEIVING or self.left or self._queued:
             return False
         self._log.close()
         self._log = None
-        self.state = CHECKING
-        self._work = self._check(LOG)
+        self.state = _CHECKING
+        self._work = self._check(_LOG)
         return True
 
     def from_file(self, name: str) -> None:
         """A whole bundle that somebody copied onto the flash over USB."""
         self._size = os.stat(name)[6]
-        self.state = CHECKING
+        self.state = _CHECKING
         self._work = self._check(name)
 
     def step(self, now: int) -> None:
@@ -187,18 +187,18 @@ class Update:
         try:
             if self._work:
                 next(self._work)
-            elif self.state == RECEIVING:
+            elif self.state == _RECEIVING:
                 self._store(now)
         except StopIteration:
             self._work = None
         except Unfit as unfit:
             self._fail(unfit.args[0])
         except (OSError, MemoryError):
-            self._fail(FLASH)
+            self._fail(_FLASH)
 
     def _fail(self, trouble: int) -> None:
         self.close()
-        self.state = FAILED
+        self.state = _FAILED
         self.trouble = trouble
 
     def close(self) -> None:
@@ -217,7 +217,7 @@ class Update:
                 self._file.seek(_HEAD + self._where[block] * _RECORD + 2 + within)
                 piece = self._file.read(min(size, _BLOCK - within))
                 if not piece:
-                    raise Unfit(DAMAGED)
+                    raise Unfit(_DAMAGED)
                 data += piece
                 start_at += len(piece)
                 size -= len(piece)
@@ -229,10 +229,10 @@ class Update:
         self._file = open(name, "rb")
         head = self._read(0, 8) if self._size > 8 else b""
         if head[:4] != _MAGIC:
-            raise Unfit(DAMAGED)
+            raise Unfit(_DAMAGED)
         length, signed = struct.unpack(">HH", head[4:])
         if 8 + length + signed > self._size:
-            raise Unfit(DAMAGED)
+            raise Unfit(_DAMAGED)
         found = sha256()
         for offset in range(0, length, _SLICE):
             found.update(self._read(8 + offset, min(_SLICE, length - offset)))
@@ -242,12 +242,12 @@ class Update:
             head = self._read(8, min(_SLICE, length))
             files = head.find(_FILES)
             if files < 0:
-                raise Unfit(DAMAGED)
+                raise Unfit(_DAMAGED)
             if self._too_old(json.loads(head[:files] + _FILES + b"]}")["version"]):
-                raise Unfit(OLDER)
+                raise Unfit(_OLDER)
             yield from self._write(8 + files + len(_FILES), 8 + length, 8 + length + signed)
         except (ValueError, KeyError, TypeError):
-            raise Unfit(DAMAGED)  # noqa: B904  MicroPython chains nothing
+            raise Unfit(_DAMAGED)  # noqa: B904  MicroPython chains nothing
         self._file.close()
         self._file = None
         slots = Slots(start.NAME)
@@ -255,17 +255,17 @@ class Update:
         record.update({"trial": self.folder, "tried": False, "pending": False})
         slots.save(record)
         os.remove(name)
-        self.state = READY
+        self.state = _READY
 
     def _verify(self, digest: bytes, signature: bytes):
         """RSASSA-PKCS1-v1_5 with e = 65537: sixteen squarings, one a slice, and a multiplication."""
         modulus = int(self._signer, 16) if self._signer else 0
         size = len(self._signer) // 2
         if not modulus or len(signature) != size:
-            raise Unfit(FORGED)
+            raise Unfit(_FORGED)
         base = int.from_bytes(signature, "big")
         if base >= modulus:
-            raise Unfit(FORGED)
+            raise Unfit(_FORGED)
         power = base
         for _ in range(16):
             power = power * power % modulus
@@ -273,7 +273,7 @@ class Update:
         power = power * base % modulus
         wanted = b"\0\1" + b"\xff" * (size - 54) + b"\0" + _PREFIX + digest
         if power.to_bytes(size, "big") != wanted:
-            raise Unfit(FORGED)
+            raise Unfit(_FORGED)
 
     def _too_old(self, version: str) -> bool:
         record = Slots(start.NAME).load() or {}
@@ -289,17 +289,17 @@ class Update:
                 yield json.loads(rest[rest.find(b"[") : close + 1])
                 rest = rest[close + 1 :]
         if rest != b"]}":
-            raise Unfit(DAMAGED)
+            raise Unfit(_DAMAGED)
 
     def _write(self, begin: int, end: int, at: int):
         whole = at
         for name, size, _digest in self._rows(begin, end):
             if not _harmless(name):
-                raise Unfit(DAMAGED)
+                raise Unfit(_DAMAGED)
             whole += size
             yield
         if whole != self._size:
-            raise Unfit(DAMAGED)
+            raise Unfit(_DAMAGED)
         if self.folder not in os.listdir():
             os.mkdir(self.folder)
         for old in os.listdir(self.folder):
@@ -314,7 +314,7 @@ class Update:
                     file.write(piece)
                     yield
             if hexlify(found.digest()).decode() != digest:
-                raise Unfit(DAMAGED)
+                raise Unfit(_DAMAGED)
             at += size
 
 

@@ -5,15 +5,30 @@ dies, the kernel hangs the terminal up and the board with it.
 """
 
 import os
+import shutil
 import signal
+import tempfile
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 from hil_tests.rig.loop import Loop
+from provisioning import firmware_build
 
 _BOARD = Path(__file__).resolve().parent / "board"
+_START = "start.py"
 # Whatever the rig ignores (a background job ignores Ctrl-C), a board must not.
 _DEFAULTS = (signal.SIGINT, signal.SIGHUP, signal.SIGTERM, signal.SIGPIPE, signal.SIGQUIT)
+
+
+@cache
+def _built_in() -> tempfile.TemporaryDirectory[str]:
+    """What an ESP32 has in its flash, compiled once: names of local variables would fill a board's table of names."""
+    folder = tempfile.TemporaryDirectory(prefix="gewu-built-in-")
+    for name in ("machine", "onewire"):
+        firmware_build.compile_module(_BOARD / f"{name}.py", Path(folder.name) / f"{name}.mpy", name)
+    shutil.copyfile(_BOARD / _START, Path(folder.name) / _START)  # its folder is where MicroPython looks first
+    return folder
 
 
 class Process:
@@ -31,8 +46,8 @@ class Process:
         path = str(self._interpreter)
         self.pid = os.posix_spawn(
             path,
-            [path, "-X", f"heapsize={heap_kb}k", "-i", str(_BOARD / "start.py")],
-            {**os.environ, "MICROPYPATH": str(_BOARD), **environment},
+            [path, "-X", f"heapsize={heap_kb}k", "-i", str(Path(_built_in().name) / _START)],
+            {**os.environ, "MICROPYPATH": "", **environment},
             setsid=True,
             setsigdef=_DEFAULTS,
             setsigmask=(),

@@ -142,19 +142,6 @@ def test_the_peak_is_seen_within_a_tenth_of_a_second():
     assert near(chip.meter.voltage, 2300)
 
 
-def test_what_the_chip_saw_is_latched_until_cleared():
-    chip = Chip()
-    chip.meter.arm(113000, 4200)
-    chip.run(1000)
-    chip.values[0x32E] = 1 << 13
-    chip.run(1000)
-    assert (chip.meter.over_current, chip.meter.over_voltage) == (True, False)
-    chip.meter.clear()
-    chip.values[0x32E] = 1 << 16
-    chip.run(1000)
-    assert (chip.meter.over_current, chip.meter.over_voltage) == (False, True)
-
-
 def test_full_scale_is_saturation():
     chip = Chip()
     chip.shows(I_FULL * 0.95, 230, 60000)

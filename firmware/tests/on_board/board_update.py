@@ -6,10 +6,12 @@ from hashlib import sha256
 import harness
 import signed
 import start
-import update
 from slots import Slots
 from update import Update
 
+# States, and why it failed.
+RECEIVING, READY, FAILED = 2, 4, 5
+DAMAGED, FORGED, OLDER = 2, 3, 4
 SIGNER = signed.signer()
 FILES = [("app.mpy", b"M" * 700), ("bl0942.mpy", bytes(range(250)) * 3)]
 BUNDLE = signed.bundle(FILES)
@@ -59,7 +61,7 @@ def read(path):
 
 
 def test_a_good_bundle_gets_ready_for_its_trial():
-    assert outcome(BUNDLE) == (update.READY, 0)
+    assert outcome(BUNDLE) == (READY, 0)
     for name, data in FILES:
         assert read("a/" + name) == data
     record = Slots("start").load()
@@ -77,7 +79,7 @@ def test_the_running_folder_is_never_touched():
     give(one, BUNDLE)
     one.install()
     turn(one)
-    assert one.state == update.READY
+    assert one.state == READY
     assert read("b/app.mpy") == b"running"
     assert read("a/app.mpy") == FILES[0][1]
 
@@ -99,37 +101,37 @@ def test_every_byte_that_is_tampered_with_is_found():
         bad = bytearray(BUNDLE)
         bad[at] ^= 4
         state, trouble = outcome(bytes(bad))
-        assert state == update.FAILED, at
-        assert trouble in (update.DAMAGED, update.FORGED), (at, trouble)
+        assert state == FAILED, at
+        assert trouble in (DAMAGED, FORGED), (at, trouble)
         assert not (Slots("start").load() or {}).get("trial"), at
 
 
 def test_other_signatures_are_forgeries():
     manifest_only = signed.sign(b"something else")
-    assert outcome(signed.bundle(FILES, signature=manifest_only)) == (update.FAILED, update.FORGED)
-    assert outcome(signed.bundle(FILES, signature=b"\xff" * 256)) == (update.FAILED, update.FORGED)
-    assert outcome(signed.bundle(FILES, signature=b"\0" * 255 + b"\1")) == (update.FAILED, update.FORGED)
-    assert outcome(signed.bundle(FILES, signature=bytes(128))) == (update.FAILED, update.FORGED)
-    assert outcome(BUNDLE, signer="") == (update.FAILED, update.FORGED)
+    assert outcome(signed.bundle(FILES, signature=manifest_only)) == (FAILED, FORGED)
+    assert outcome(signed.bundle(FILES, signature=b"\xff" * 256)) == (FAILED, FORGED)
+    assert outcome(signed.bundle(FILES, signature=b"\0" * 255 + b"\1")) == (FAILED, FORGED)
+    assert outcome(signed.bundle(FILES, signature=bytes(128))) == (FAILED, FORGED)
+    assert outcome(BUNDLE, signer="") == (FAILED, FORGED)
 
 
 def test_older_versions_are_refused():
-    assert outcome(BUNDLE, version=b"0.2.0") == (update.READY, 0)
-    assert outcome(BUNDLE, version=b"0.2.1") == (update.FAILED, update.OLDER)
-    assert outcome(signed.bundle(FILES, version="0.10.0"), version=b"0.9.9") == (update.READY, 0)
+    assert outcome(BUNDLE, version=b"0.2.0") == (READY, 0)
+    assert outcome(BUNDLE, version=b"0.2.1") == (FAILED, OLDER)
+    assert outcome(signed.bundle(FILES, version="0.10.0"), version=b"0.9.9") == (READY, 0)
     clean()
     Slots("start").save({"floor": "0.3.0"})  # a newer one was proven before
     one = begun()
     give(one, BUNDLE)
     one.install()
     turn(one)
-    assert (one.state, one.trouble) == (update.FAILED, update.OLDER)
+    assert (one.state, one.trouble) == (FAILED, OLDER)
 
 
 def test_names_that_are_no_modules_are_refused():
     for name in ("main.py", "start.mpy", "../app.mpy", "settings.a", "a/b.mpy", ".mpy.mpy", "App.mpy"):
         state = outcome(signed.bundle([(name, b"x")]))
-        assert state == (update.FAILED, update.DAMAGED), name
+        assert state == (FAILED, DAMAGED), name
 
 
 def test_blocks_come_in_any_order_and_the_bitmap_shows_which_are_missing():
@@ -140,7 +142,7 @@ def test_blocks_come_in_any_order_and_the_bitmap_shows_which_are_missing():
     assert one.missing(0, 1, bitmap, 0) == 0
     assert (bitmap[0], one.left) == (0x80, 1)
     assert not one.install()
-    assert one.state == update.RECEIVING
+    assert one.state == RECEIVING
     give(one, BUNDLE, (0, 0, 3))
     one.missing(0, 2, bitmap, 0)
     assert bytes(bitmap) == bytes(4)
@@ -148,7 +150,7 @@ def test_blocks_come_in_any_order_and_the_bitmap_shows_which_are_missing():
     assert one.take(one.blocks, BUNDLE, 0) == 2
     assert one.install()
     turn(one)
-    assert one.state == update.READY
+    assert one.state == READY
 
 
 def test_a_full_queue_is_busy_and_says_no_more_than_it_has():
@@ -171,7 +173,7 @@ def test_it_resumes_after_a_restart_for_the_same_bundle_only():
     give(again, BUNDLE)
     again.install()
     turn(again)
-    assert again.state == update.READY
+    assert again.state == READY
     clean()
     one = begun()
     give(one, BUNDLE, (0, 2, 5))
@@ -197,7 +199,7 @@ def test_a_bundle_copied_over_usb_is_taken():
     one = Update(SIGNER, b"0.1.0", "", 0)
     one.from_file("update.bin")
     turn(one)
-    assert (one.state, one.trouble) == (update.READY, 0)
+    assert (one.state, one.trouble) == (READY, 0)
     assert "update.bin" not in os.listdir()
 
 

@@ -14,6 +14,8 @@ import select
 import sys
 import time
 
+__file__ = "built in"  # no file of the board's image, whatever it was loaded from
+
 # As the ESP32 port numbers them.
 PWRON_RESET = 1
 HARD_RESET = 2

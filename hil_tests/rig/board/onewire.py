@@ -6,6 +6,8 @@ the pin (nothing: nobody answers the reset) is what the next conversion finds.
 
 import machine
 
+__file__ = "built in"  # as `machine`
+
 _SKIP_ROM = 0xCC
 _CONVERT = 0x44
 _READ_SCRATCHPAD = 0xBE
