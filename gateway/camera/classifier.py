@@ -17,6 +17,7 @@ from PIL import Image
 from gateway.camera import shipment, trust
 from gateway.camera.inference import Network
 from gateway.errors import GewuError
+from gateway.prepared import prepared
 
 Floats = NDArray[np.float32]
 NORMAL = "normal"
@@ -30,6 +31,7 @@ class Input(msgspec.Struct, frozen=True):
     side: int
 
 
+@prepared
 class Card(msgspec.Struct, frozen=True):
     """What of hazard.json the rule needs: `thresholds` are scores of 0 to 1 by label."""
 

@@ -17,6 +17,7 @@ from PIL import Image
 from gateway.camera import shipment
 from gateway.camera.inference import Network
 from gateway.errors import GewuError
+from gateway.prepared import prepared
 
 Floats = NDArray[np.floating[Any]]
 
@@ -32,6 +33,7 @@ class Pixels(msgspec.Struct, frozen=True):
     fit: Literal["letterbox", "squeeze"] = "squeeze"
 
 
+@prepared
 class DetectorCard(msgspec.Struct, frozen=True):
     """A detector's card. `decode`: "postprocess" is TFLite_Detection_PostProcess, whose outputs `order` names in the
     order of the model; "anchors" is boxes against a fixed grid of `stride` pixels, with sigmoid scores.

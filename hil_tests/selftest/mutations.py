@@ -52,8 +52,8 @@ MUTATIONS = (
         "authority window",
         "a command is carried out however late it comes",
         "firmware/authority.py",
-        "return _LATE if age > until * 100 else DONE",
-        "return DONE",
+        "return _LATE if age > until * 100 else _DONE",
+        "return _DONE",
         "authority/test_window",
     ),
 )
