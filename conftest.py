@@ -7,6 +7,6 @@ import os
 
 from hypothesis import settings
 
-settings.register_profile("steady", derandomize=True, deadline=None)
+settings.register_profile("steady", derandomize=True, deadline=None, max_examples=50)
 settings.register_profile("explore", deadline=None, max_examples=1000, print_blob=True)
 settings.load_profile("explore" if os.environ.get("GEWU_EXPLORE") else "steady")

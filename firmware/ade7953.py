@@ -24,6 +24,7 @@ _VRMS = const(0x31C)
 _VPEAK = const(0x327)  # peak and status are cleared by the reading
 _STATUS = const(0x32E)
 _PERIOD = const(0x10E)
+_GAIN = const(0x008)  # of channel A, one byte
 _OVLVL = const(0x324)
 _OILVL = const(0x325)
 _IRQENA = const(0x32C)
@@ -68,12 +69,13 @@ class Ade7953:
     has_overvoltage = True
     pause_ms = 5  # the loop's longest sleep: a look takes three of its turns
 
-    def __init__(self, uart, shunt_uohm: int, divider: int, now: int) -> None:
+    def __init__(self, uart, shunt_uohm: int, divider: int, now: int, gains=(1_000_000, 1_000_000, 1_000_000)) -> None:
         self.uart = uart
-        self._milliamp = Factor(44_194_174, _FULL_RMS * shunt_uohm)
-        self._decivolt = Factor(35_355_339 * divider, _FULL_RMS * 10_000_000)
-        self._deciwatt = Factor(156_250 * divider, _FULL_WATT * shunt_uohm)
-        self._peak = Factor(35_355_339 * divider, _FULL_PEAK * 10_000_000)
+        self._milliamp = Factor(44_194_174, _FULL_RMS * shunt_uohm, gains[0])
+        self._decivolt = Factor(35_355_339 * divider, _FULL_RMS * 10_000_000, gains[1])
+        self._deciwatt = Factor(156_250 * divider, _FULL_WATT * shunt_uohm, gains[2])
+        self._peak = Factor(35_355_339 * divider, _FULL_PEAK * 10_000_000, gains[1])
+        self._gains = gains
         self._shunt = shunt_uohm
         self._divider = divider
         self.current = self.voltage = self.power = self.frequency = self.surge = self.energy = 0
@@ -93,7 +95,7 @@ class Ade7953:
         self._slot = 0
         self._asked_at = now
         self._next = now
-        self._levels = (_NEVER, _NEVER, 0)  # over-current, overvoltage, interrupts
+        self._levels = (_NEVER, _NEVER, 0, _GAIN_CODE)  # over-current, overvoltage, interrupts, gain
         self._writes: tuple = ()
         self._done = 0  # writes sent; then the checks begin
         self._check = 0
@@ -102,18 +104,18 @@ class Ade7953:
 
     def arm(self, over_ma: int, over_decivolt: int) -> None:
         """Let the chip's pin fall at `over_ma` and `over_decivolt` (RMS of a sine with that peak); 0 is never."""
-        oi = over_ma * self._shunt * 147_078 // 1_000_000 if over_ma else _NEVER
-        ov = over_decivolt * 1_838_478 // self._divider if over_decivolt else _NEVER
+        oi = over_ma * self._shunt * 147_078 // self._gains[0] if over_ma else _NEVER
+        ov = over_decivolt * 1_838_478_000_000 // (self._divider * self._gains[1]) if over_decivolt else _NEVER
         wanted = (_OIA if over_ma else 0) | (_OV if over_decivolt else 0)
-        self._levels = (min(oi, _NEVER), min(ov, _NEVER), wanted)
+        self._levels = (min(oi, _NEVER), min(ov, _NEVER), wanted, _GAIN_CODE)
         self._configure()
 
     def _configure(self) -> None:
-        oi, ov, wanted = self._levels
+        oi, ov, wanted, gain = self._levels
         self._writes = (
             write(0x0FE, 0xAD, 1),  # unlocks the next one, which the data sheet asks for
             write(0x120, 0x30, 2),
-            write(0x008, _GAIN_CODE, 1),
+            write(_GAIN, gain, 1),
             write(_OILVL, oi, 4),
             write(_OVLVL, ov, 4),
             write(_IRQENA, wanted, 4),
@@ -160,14 +162,16 @@ class Ade7953:
             return
         if self._check < 0:
             register = _STATUS  # what stood there before is of no interest, and frees the pin
-        elif self._check < 3:
-            register = _OILVL if self._check == 0 else _OVLVL if self._check == 1 else _IRQENA
+        elif self._check < 4:
+            # The gain, too: a chip that missed it would show an eighth of the current.
+            check = self._check
+            register = _OILVL if check == 0 else _OVLVL if check == 1 else _IRQENA if check == 2 else _GAIN
         else:
             register = _PLAN[self._slot]
         self._register = register
         self._ask[1] = register >> 8
         self._ask[2] = register & 0xFF
-        self._size = 2 if register == _PERIOD else 4
+        self._size = 2 if register == _PERIOD else 1 if register == _GAIN else 4
         self._got = 0
         self._asked_at = now
         self.uart.write(self._ask)
@@ -183,7 +187,8 @@ class Ade7953:
             return
         right = self._got == self._size
         self._size = 0
-        self._next = ticks_add(now, _QUIET_MS)
+        # An answer that is only late must not be taken for that of the next question.
+        self._next = ticks_add(now, _QUIET_MS if right else _ANSWER_MS)
         if right:
             self._judge(now)
         else:
@@ -191,7 +196,7 @@ class Ade7953:
         self._go_on()
 
     def _go_on(self) -> None:
-        if self._check < 3:
+        if self._check < 4:
             return  # asked again until it is right
         self._slot += 1
         if self._slot == len(_PLAN):
@@ -207,6 +212,9 @@ class Ade7953:
         if register == _PERIOD:
             self._period(data[0] | data[1] << 8)
             return
+        if register == _GAIN:
+            self._compare(data[0])
+            return
         raw = data[0] | data[1] << 8 | data[2] << 16
         if register == _AWATT:
             if data[3] == (0xFF if raw & 0x800000 else 0):
@@ -217,7 +225,7 @@ class Ade7953:
             self.damaged += 1
         elif self._check < 0:
             self._check = 0
-        elif self._check < 3:
+        elif self._check < 4:
             self._compare(raw)
         elif register == _STATUS:
             self._status(raw)
@@ -235,7 +243,7 @@ class Ade7953:
             self._configure()  # once more from the beginning
             return
         self._check += 1
-        if self._check == 3:
+        if self._check == 4:
             self.armed = self._levels[2] != 0
 
     def _status(self, bits: int) -> None:

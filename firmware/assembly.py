@@ -15,7 +15,7 @@ from loaded import forget
 from memory import Memory
 from modbus import Slave
 from panel import Panel
-from registers import Bank
+from registers import INPUT, Bank
 from report import Report
 from service import Service
 from version import VERSION
@@ -71,11 +71,11 @@ def _open_meter(board, settings, now: int):
         from ade7953 import BAUD, Ade7953
 
         uart = board.meter_uart(BAUD)
-        return Ade7953(uart, settings.shunt_uohm, settings.divider, now), uart
+        return Ade7953(uart, settings.shunt_uohm, settings.divider, now, settings.factor), uart
     from bl0942 import Bl0942
 
     uart = board.meter_uart(settings.meter_baud)
-    return Bl0942(uart, settings.shunt_uohm, settings.divider, now), uart
+    return Bl0942(uart, settings.shunt_uohm, settings.divider, now, settings.factor), uart
 
 
 def _make_role(board, settings, meter, memory, live, now: int):
@@ -93,11 +93,18 @@ def _make_role(board, settings, meter, memory, live, now: int):
     return Sensor(settings, meter, memory, live, now, FieldOfSensor(board, settings, memory, live.bank, now))
 
 
+def _card(board, settings) -> bytearray:
+    """What this board says of itself when all are called: room for its address, state, the chip's number, serial."""
+    card = bytearray(b"\0\x41\0") + bytes((settings.configured,)) + bytes.fromhex(board.name().decode())
+    return card + settings.serial + bytes(16 - len(settings.serial))
+
+
 def _open_bus(board, poll, panel, service, settings, bank) -> Slave:
     uart = board.bus_uart(settings.baud, settings.parity, settings.stopbits)
     poll.register(uart, select.POLLIN)
     name = bank.name if settings.configured else b"gewu-unconfigured"
     objects = {0: bank.vendor, 1: name, 2: VERSION, 4: name, 5: bank.model, 0x80: settings.serial}
+    objects[256] = _card(board, settings)
     return Slave(
         uart,
         board.bus_de,
@@ -146,6 +153,7 @@ def build(poll, usb_takes, heap_in_use, safe: bool, folder: str, record: dict, n
     bank = _open_bank(settings.role)
     memory = Memory(now)
     live = Live(bank, settings, memory.boots, board.reset_cause(), now)
+    bank.put_long(INPUT, bank.at(b"settings_digest"), settings.digest)
     service = Service(bank, settings, memory, board, folder, record, now)
     panel = Panel(board, bank, now)
     bus = _open_bus(board, poll, panel, service, settings, bank)

@@ -48,12 +48,15 @@ class Bl0942:
     has_overvoltage = False
     pause_ms = 20
 
-    def __init__(self, uart, shunt_uohm: int, divider: int, now: int, address: int = 0) -> None:
+    def __init__(
+        self, uart, shunt_uohm: int, divider: int, now: int, gains=(1_000_000, 1_000_000, 1_000_000), address: int = 0
+    ) -> None:
         self.uart = uart
         self.request = bytes((0x58 | address, 0xAA))
-        self._milliamp = Factor(1_218_000, 305_978 * shunt_uohm)
-        self._decivolt = Factor(1_218 * divider, 7_398_900_000)
-        self._deciwatt = Factor(1_483_524 * divider, 353_700_000 * shunt_uohm)
+        self._milliamp = Factor(1_218_000, 305_978 * shunt_uohm, gains[0])
+        self._decivolt = Factor(1_218 * divider, 7_398_900_000, gains[1])
+        self._deciwatt = Factor(1_483_524 * divider, 353_700_000 * shunt_uohm, gains[2])
+        self._gain = gains[0]
         self.current = 0
         self.voltage = 0
         self.power = 0
@@ -94,7 +97,7 @@ class Bl0942:
             self.armed = False
             return
         # I_FAST_RMS counts 0.363 for one count of I_RMS (data sheet).
-        fast = over_ma * self._shunt * 305_978 // 1_218_000 * 363 // 1000
+        fast = over_ma * self._shunt * 305_978 // 1_218 * 363 // self._gain
         threshold = min(max(fast >> 8, 1), 0xFFFF)
         self._setup = (
             self._write(_WRPROT, _UNLOCK),

@@ -125,6 +125,9 @@ class Framer:
             if function & 0x80:
                 self._request = 0
                 self._reply = 5
+            elif function == 0x41 and not self.buffer[at]:
+                self._request = 19
+                self._reply = 28
             elif function == 0x2B:
                 self._request = 7
                 self._reply = _ANY

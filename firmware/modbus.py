@@ -15,6 +15,8 @@ from micropython import const
 # frame, shorter than a master waits for its answer.
 _SILENCE_US = const(40_000)
 _CHUNK = const(128)
+_CALL = const(0x41)  # "who is there?", of a function number that the standard leaves to its users
+_CALLED = const(256)  # beside the identification's objects: what is said when all are called
 _PIECE = const(32)  # an answer leaves in pieces of this size, so that no view of it is ever made anew
 
 
@@ -26,6 +28,8 @@ class Slave(Functions):
     ) -> None:
         super().__init__(Framer(unit), bank, inbox, unit, objects, written)
         self.uart = uart
+        self._card = objects[_CALLED]
+        self._round = -1  # of calling, in which the caller has heard us
         self._direction = direction
         # All of these wrap at COUNTER.
         self.frames = 0  # good ones, whoever they were for
@@ -101,11 +105,14 @@ class Slave(Functions):
             self._echo = 0
         self._sent = 0
         unit = self.framer.buffer[self.framer.frame]
+        size = 0
         if unit == 0:
             self.requests = (self.requests + 1) & COUNTER
             function = self.framer.buffer[self.framer.frame + 1]
             if function == 5 or function == 6 or function == 15 or function == 16 or function == 21:
                 self.serve(function)
+            elif function == _CALL and self.framer.last():
+                size = self._called()
         elif unit == self.unit and self.framer.last():
             # A request that is followed by more is an old one: its master has given up.
             self.requests = (self.requests + 1) & COUNTER
@@ -113,10 +120,34 @@ class Slave(Functions):
             size = self.serve(function)
             if self.out[1] & 0x80:
                 self.refused = (self.refused + 1) & COUNTER
+        if size:
             crc = crc16(self.out, 0, size)
             self.out[size] = crc & 0xFF
             self.out[size + 1] = crc >> 8
             self.answer = size + 2
+
+    def _called(self) -> int:
+        """All are asked who they are: number of the round, address or 0 for any, how many of the lowest bits of the
+        chip's number must be those of the next 6 bytes, and who was heard and keeps silent for the rest of the round.
+        """
+        card = self._card
+        known = True
+        bits = self._byte(4)
+        ours = not self._byte(3) or self._byte(3) == self.unit
+        for index in range(5, -1, -1):
+            if self._byte(11 + index) != card[4 + index]:
+                known = False
+            if (self._byte(5 + index) ^ card[4 + index]) & ((1 << max(0, min(bits, 8))) - 1):
+                ours = False
+            bits -= 8
+        if known:
+            self._round = self._byte(2)
+        if not ours or self._round == self._byte(2):
+            return 0
+        for index in range(len(card)):
+            self.out[index] = card[index]
+        self.out[2] = self.unit
+        return len(card)
 
     def _reply(self) -> None:
         """A reply of a neighbour, our own echo, or a write to us that has the shape of a reply."""
@@ -152,6 +183,8 @@ class Slave(Functions):
         self._quiet = False
         # Silence counts from the last bit of ours.
         self.heard_at = ticks_add(now_us, self._sent * self._char_us)
+        if not self.out[0]:
+            self._sent = 0  # an answer to all: its echo says nothing
         if self._echo == 0:
             self.framer.due_unit = -1  # what looks like our answer to 05, 06 or 15 is the master asking again
 

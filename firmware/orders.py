@@ -4,6 +4,7 @@ It decides nothing about who may: that is `authority`. Whether a breaker may ope
 """
 
 import json
+import os
 import struct
 
 from loaded import forget
@@ -19,6 +20,7 @@ _RESTART = const(5)
 _BEGIN = const(6)
 _INSTALL = const(7)
 _ABORT = const(8)
+_WIPE = const(9)
 
 _DONE = const(1)
 _BAD_ARGUMENT = const(10)
@@ -27,6 +29,8 @@ _BOARD_REFUSES = const(20)  # and what the role gave
 
 _CLOCK_SET = const(7)  # in the journal
 _SECRET = ("key", "signer", "seq")  # never over the bus
+# Whose files a board that is retired forgets, by the part before the dot; firmware and start record stay.
+_FORGOTTEN = ("settings", "address", "counter", "memory", "journal", "update")
 
 
 def carry_out(service, code: int, argument: bytes, now: int) -> int:
@@ -50,7 +54,12 @@ def carry_out(service, code: int, argument: bytes, now: int) -> int:
     if code == _ABORT and not argument:
         service.end_update()
         return _DONE
-    return _BAD_ARGUMENT if 1 <= code <= _ABORT else _NOT_HERE
+    if code == _WIPE and not argument:
+        service.end_update()
+        service.wipes = True  # at its end, when nothing is written any more
+        service.restart(now)
+        return _DONE
+    return _BAD_ARGUMENT if 1 <= code <= _WIPE else _NOT_HERE
 
 
 def _move(service, code: int, now: int) -> int:
@@ -86,11 +95,19 @@ def _change_settings(argument: bytes) -> int:
     return _DONE
 
 
+def wipe() -> None:
+    """What this board was is gone from its flash: settings with its key, address, counts, journal, half an update."""
+    for name in os.listdir():
+        if name.split(".")[0] in _FORGOTTEN and not name.endswith((".mpy", ".py")):
+            with open(name, "r+b") as file:
+                for _ in range(0, os.stat(name)[6], 64):
+                    file.write(bytes(64))
+            os.remove(name)
+
+
 def readdress(service, frame: bytes) -> None:
-    """A new address for the board with this serial number; only while it is not commissioned."""
-    if service.commissioned or len(frame) < 19 or frame[1] != 17 or not 1 <= frame[18] <= 247:
+    """A new address for this board, which the frame names by its serial number and which is not commissioned."""
+    if len(frame) < 19 or frame[1] != 17 or not 1 <= frame[18] <= 247:
         return
-    serial = service.serial
-    if frame[2:18] == serial + bytes(16 - len(serial)):
-        Slots("address").save({"address": frame[18]})
-        service.rename(frame[18])
+    Slots("address").save({"address": frame[18]})
+    service.rename(frame[18])

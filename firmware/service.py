@@ -59,6 +59,7 @@ class Service:
         self._born = now
         self._restart_at = 0
         self._restarts = False
+        self.wipes = False  # at the restart that was asked for
         self._judged = 0
         self._result = 0
         self._update_state = 0
@@ -109,6 +110,8 @@ class Service:
         self.journal.step(now)
         if self._restarts and ticks_diff(now, self._restart_at) >= 0:
             self._board.rest()
+            if self.wipes:
+                self._orders().wipe()
             self._board.restart()
 
     # --- What it remembers ------------------------------------------------------------------------
@@ -195,9 +198,11 @@ class Service:
     # --- What is asked ----------------------------------------------------------------------------
 
     def _command(self, now: int) -> None:
-        gc.collect()  # what a command imports and reads needs room in one piece
         frame = bytes(memoryview(self.inbox.frame)[: self.inbox.size])
         self.inbox.size = 0
+        if frame[0] == _ADDRESS and (self.commissioned or frame[2:18] != self.serial + bytes(16 - len(self.serial))):
+            return  # for another board: whole boxes of them are told one after the other
+        gc.collect()  # what a command imports and reads needs room in one piece
         if frame[0] == _ADDRESS:
             self._orders().readdress(self, frame)
             return

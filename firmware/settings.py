@@ -4,12 +4,15 @@ A board without valid settings still answers, on address 247 at 9600 8N1, with `
 it is missing and moves nothing. This module never decides what a role does.
 """
 
+from binascii import crc32
+
 import protection_settings
 from micropython import const
 from slots import Slots
 
 NAME = "settings"
 _UNCONFIGURED_ADDRESS = const(247)
+_PPM = "_ppm"
 
 # What may be fitted beside the metering chip, by role. One text each: the names would stay in the heap for ever.
 FITTED = {
@@ -27,6 +30,7 @@ class Settings:
     """
 
     configured = False
+    digest = 0
     trouble = "no settings"
     role = "sensor"
     serial = b""
@@ -38,6 +42,7 @@ class Settings:
     curve = "C"
     shunt_uohm = 1600
     divider = 5789
+    factor = (1_000_000, 1_000_000, 1_000_000)
     meter_baud = 9600
     pins: "dict | tuple" = ()
     key = ""
@@ -99,6 +104,7 @@ def parse(record: dict) -> Settings:
     result.shunt_uohm = _whole(record, "shunt_uohm", 1600 // result.rating, 10, 100_000)
     # 1.91 Mohm over 330 ohm: the BL0942 reaches 409 V, so that overvoltage is seen.
     result.divider = _whole(record, "divider", 5789, 100, 20_000)
+    result.factor = _parse_gains(record)
     result.meter_baud = _choice(record, "meter_baud", 9600, (4800, 9600, 19200, 38400))
     result.pins = record.get("pins", {})
     if not isinstance(result.pins, dict):
@@ -114,10 +120,20 @@ def parse(record: dict) -> Settings:
     return result
 
 
+def _parse_gains(record: dict) -> tuple:
+    """Millionths of the design's current, voltage and power; settings from before calibration have none."""
+    current = _whole(record, "current" + _PPM, 0, -100_000, 100_000)
+    voltage = _whole(record, "voltage" + _PPM, 0, -100_000, 100_000)
+    # The chip multiplies what it has measured, so its power is off by both.
+    # No new word: "power" is one already, and each costs the heap.
+    power = _whole(record, "power" + _PPM, current + voltage + current * voltage // 1_000_000, -220_000, 220_000)
+    return 1_000_000 + current, 1_000_000 + voltage, 1_000_000 + power
+
+
 def _parse_fitted(record: dict, result: Settings) -> None:
     """The metering chip and what is fitted beside it."""
     result.meter = _choice(record, "meter", "bl0942", ("bl0942", "ade7953"))
-    if result.meter == "ade7953" and result.divider > 1900 * result.shunt_uohm:
+    if result.meter == "ade7953" and result.divider * result.factor[2] > 1_900_000_000 * result.shunt_uohm:
         raise ValueError("divider is %s" % result.divider)  # its power would outgrow the board's integers
     fitted = record.get("fitted", [])
     if not isinstance(fitted, list):
@@ -143,6 +159,21 @@ def _parse_fitted(record: dict, result: Settings) -> None:
     result.occupied_s = _whole(record, "occupied_s", 300, 10, 3600)
 
 
+def digest(record: dict) -> int:
+    """CRC-32 over what holds, sorted by name: is a board set as somebody thinks? Nothing secret goes into it."""
+    found = 0
+    for name in sorted(record):
+        if name not in ("seq", "key", "signer"):
+            found = crc32(("%s=%s;" % (name, _flat(record[name]))).encode(), found)
+    return found & 0xFFFFFFFF
+
+
+def _flat(value):
+    if isinstance(value, dict):
+        return ",".join(["%s:%s" % (name, value[name]) for name in sorted(value)])
+    return ",".join(value) if isinstance(value, list) else value
+
+
 def load() -> Settings:
     """The settings of this board; never raises for what lies in the slots."""
     slots = Slots(NAME)
@@ -153,8 +184,9 @@ def load() -> Settings:
             result.trouble = "settings damaged"
         return result
     try:
-        return parse(record)
+        result = parse(record)
+        result.digest = digest(record)
     except ValueError as error:
         result = Settings()
         result.trouble = str(error)
-        return result
+    return result

@@ -9,7 +9,7 @@ import logging
 import os
 import threading
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -18,14 +18,18 @@ import msgspec
 from gateway import __version__, audited, camera_extra, health, lent, systemd
 from gateway.bus.board import BoardListener
 from gateway.bus.poller import BusPoller
+from gateway.bus.timekeeping import clock_of
 from gateway.clock import Clock
 from gateway.config import Config, notices
 from gateway.config.routes import routes
 from gateway.control import ControlServer
 from gateway.errors import ConfigurationError, GewuError, StoreError
-from gateway.outbox import Outbox
+from gateway.learned_clock import LearnedClock
+from gateway.outbox import Outbox, database
 from gateway.presence import Presence
+from gateway.records import rfc3339
 from gateway.store_events import StoreEvents
+from gateway.update_events import UpdateEvents
 from gateway.uplink import Inbox, Uplink
 from gateway.uplink.present import Filtered
 
@@ -52,16 +56,20 @@ if TYPE_CHECKING:
 class Agent:
     """One running gateway. Raises ConfigurationError when its data folder is in use or cannot be used."""
 
-    def __init__(self, config: Config, clock: Clock) -> None:
+    def __init__(self, config: Config, clock: Clock, connect: database.Connect = database.connect) -> None:
+        """`connect` opens the outbox's database."""
         self._config = config
-        self._clock = clock
+        self._clock = clock = LearnedClock(clock, devices=_clocks(config))
         self._started = clock.monotonic()
         data_dir = config.gateway.data_dir
         self._lock = _lock_folder(data_dir)
-        self.outbox = Outbox(data_dir, clock, routes(config), config.store)
+        self.outbox = Outbox(data_dir, clock, routes(config), config.store, connect)
+        clock.believe_from(self.outbox.latest_known())
         self._counted: dict[str, Any] = msgspec.to_builtins(self.outbox.stats())
+        self._queues: dict[str, Any] = {}
         self._audited = audited.head(self.outbox)
         self._store_events = StoreEvents(self.outbox, clock)
+        self._update_events = UpdateEvents(self.outbox, clock)
         self.inbox = Inbox(self.outbox, clock)
         present = Presence(config.bus, lambda: [bus.status() for bus in self.buses], self.outbox)
         views = [Filtered(present, route.filter) if route.filter else present for route in routes(config)]
@@ -72,8 +80,11 @@ class Agent:
         self.sinks = self._make_sinks()
         for uplink in self.uplinks:
             uplink.hand("inbox", self.inbox.letterbox(uplink.name))
+            uplink.hear_time(clock.uplink_says)
         self.buses: list[BusPoller | BoardListener] = [
-            BoardListener(bus, clock, self.outbox) if bus.protocol == "jsonl" else BusPoller(bus, clock, self.outbox)
+            BoardListener(bus, clock, self.outbox)
+            if bus.protocol == "jsonl"
+            else BusPoller(bus, clock, self.outbox, heard_time=clock.device_says)
             for bus in config.bus
         ]
         self.cameras = self._make_cameras()
@@ -109,7 +120,9 @@ class Agent:
             return []
         from gateway.camera.watch import CameraWatch
 
-        return [CameraWatch(self._config, self._clock, self.outbox)]
+        watch = CameraWatch(self._config, self._clock, self.outbox)
+        self.outbox.shed_first(watch.give_way)
+        return [watch]
 
     def _make_schedule(self) -> "Schedule | None":
         if self._config.backup is None:
@@ -125,8 +138,11 @@ class Agent:
 
         return desk_of(self._config, self.buses, self.uplinks, self.outbox, self._clock)
 
-    def run(self, stop: threading.Event) -> None:
-        """Serve until `stop` is set, then end in order: buses, outbox, uplinks."""
+    def run(self, stop: threading.Event, anew: Callable[[], bool] = lambda: False) -> None:
+        """Serve until `stop` is set, or `anew` (asked every second) wants another gateway in this one's place.
+
+        Then end in order: buses, outbox, uplinks.
+        """
         for sentence in notices(self._config):
             _log.warning("%s", sentence)
         if self.outbox.repaired:
@@ -137,6 +153,7 @@ class Agent:
             self._exporter = Exporter(self._config.metrics.listen, self._measured)
         self._control.start()
         self._store_events.look()
+        self._update_events.look()
         self.outbox.start()
         for uplink in self.uplinks:
             uplink.start()
@@ -151,13 +168,15 @@ class Agent:
         systemd.notify("READY=1", f"STATUS=gateway {self._config.gateway.id} serves {len(self.buses)} buses")
         _log.info("gateway %s runs, version %s", self._config.gateway.id, __version__)
         try:
-            self._watch(stop)
+            self._watch(stop, anew)
         finally:
             self._end()
 
-    def _watch(self, stop: threading.Event) -> None:
+    def _watch(self, stop: threading.Event, anew: Callable[[], bool]) -> None:
         interval = min(systemd.watchdog_seconds() or _PULSE_S, _PULSE_S)
         while not self._clock.wait(stop, interval):
+            if anew():
+                return  # no STOPPING=1: for whoever manages it, the service goes on
             dead = [name for name, part in self._parts().items() if not part.alive()]
             if dead:
                 # Not feeding the watchdog is what makes systemd restart us; without systemd, end and say so.
@@ -165,6 +184,8 @@ class Agent:
                 raise SystemExit(1)
             systemd.notify("WATCHDOG=1")
             self._store_events.look()
+            self._update_events.look()
+        systemd.notify("STOPPING=1")
 
     def _parts(self) -> "dict[str, Part]":
         parts: dict[str, Part] = {"outbox": self.outbox}
@@ -177,7 +198,6 @@ class Agent:
         return parts
 
     def _end(self) -> None:
-        systemd.notify("STOPPING=1")
         for early in (self.backup, self.desk):
             if early is not None:
                 early.request_stop()
@@ -220,12 +240,14 @@ class Agent:
                 "pid": os.getpid(),
                 "uptime_s": round(self._clock.monotonic() - self._started, 1),
                 "rss_mb": health.rss_mb(),
+                "clock_source": self._clock.source(),
                 "notices": notices(self._config),
             },
             "buses": [msgspec.to_builtins(bus.status()) for bus in self.buses],
             "cameras": [part.status() for part in self.cameras],
             "backup": self.backup.status() if self.backup is not None else None,
             "store": self._counts(),
+            "queues": self._queues,
             "outbox": {"trouble": self.outbox.trouble, "repaired": self.outbox.repaired},
             "uplinks": [msgspec.to_builtins(uplink.status()) for uplink in self.uplinks],
             "sinks": [msgspec.to_builtins(sink.status()) for sink in self.sinks],
@@ -265,7 +287,10 @@ class Agent:
         """The health message of contract section 4, once a minute."""
         links = [uplink.status() for uplink in self.uplinks]
         return health.measure(self._config.gateway.data_dir, self._clock) | {
-            "queue": self._counts(),
+            "clock_source": self._clock.source(),
+            "queue": _told(self._counts()),
+            "queues": {name: _told(waits) for name, waits in self._queues.items()},
+            "inbox": self._came_down(),
             "store": {"trouble": self.outbox.trouble, "repaired": self.outbox.repaired, **self.outbox.counts},
             "links": [
                 {"name": link.name, "connected": link.connected, "trouble": link.trouble, "fallback": link.fallback}
@@ -276,14 +301,33 @@ class Agent:
             "audit": self._audited,
         }
 
+    def _came_down(self) -> dict[str, Any] | None:
+        """What waits in the inbox; None while the store cannot be read."""
+        try:
+            return self.inbox.status()
+        except StoreError as error:
+            _log.debug("the inbox cannot be looked at: %s", error)
+            return None
+
     def _counts(self) -> dict[str, Any]:
         """The outbox's counts; those of before while its disk refuses: its trouble stands beside, and must be told."""
         try:
             self._counted = msgspec.to_builtins(self.outbox.stats())
+            self._queues = msgspec.to_builtins(self.outbox.queues())
             self._audited = audited.head(self.outbox)
         except StoreError as error:
             _log.debug("the counts are those of before: %s", error)
         return self._counted
+
+
+def _told(counts: dict[str, Any]) -> dict[str, Any]:
+    """The counts as others read them: times are RFC 3339 there."""
+    return counts | {"oldest": None if counts["oldest"] is None else rfc3339(counts["oldest"])}
+
+
+def _clocks(config: Config) -> int:
+    """How many configured devices have a clock that the gateway sets, and could ask."""
+    return sum(clock_of(device.definition) is not None for bus in config.bus for device in bus.device)
 
 
 def _lock_folder(data_dir: Path) -> IO[str]:

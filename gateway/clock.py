@@ -12,7 +12,7 @@ from typing import Protocol
 from gateway.records import ClockState
 
 # A clock that shows a time before this release was built has not been set since power came.
-_RELEASED_MS = int(datetime(2026, 11, 1, tzinfo=UTC).timestamp() * 1000)
+RELEASED_MS = int(datetime(2026, 11, 1, tzinfo=UTC).timestamp() * 1000)
 _STEP_MS = 2000
 # Only boards have a device tree; those with a clock of their own say that the kernel took the time from it.
 _BOARD = Path("/proc/device-tree/model")
@@ -91,7 +91,7 @@ class Trust:
 
         A clock that was believed and then jumps is not, until it is synchronised again.
         """
-        if wall < _RELEASED_MS:
+        if wall < RELEASED_MS:
             return "untrusted"
         stands = self._ahead is not None and abs(wall - mono - self._ahead) <= _STEP_MS
         if synchronised or stands or (self._ahead is None and self._keeps_time):

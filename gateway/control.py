@@ -70,14 +70,16 @@ class _Server(socketserver.ThreadingUnixStreamServer):
 class ControlServer:
     """Serves `handlers` by their name in the request's `do`, until `stop`."""
 
-    def __init__(self, data_dir: Path, handlers: Mapping[str, Handler]) -> None:
+    def __init__(self, data_dir: Path, handlers: Mapping[str, Handler], notices_end_s: float = 0.2) -> None:
         self._path = data_dir / SOCKET_NAME
         self._folder = os.open(data_dir, os.O_RDONLY | os.O_DIRECTORY)
         # The caller holds the data folder's lock, so a socket file found here is a dead gateway's.
         self._path.unlink(missing_ok=True)
         self._server = _Server(_address(data_dir, self._folder), handlers)
         self._path.chmod(0o660)
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.2,), name="control", daemon=True)
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, args=(notices_end_s,), name="control", daemon=True
+        )
 
     def start(self) -> None:
         self._thread.start()

@@ -14,6 +14,12 @@ _HOT_C = 80.0
 _POOR_BUS = 0.02
 
 
+_LEARNED = {
+    "devices": "Records get the time that the devices' clocks show, and are marked corrected; no command is taken.",
+    "uplink": "Records get the time of the level above, and are marked corrected; no command is taken.",
+}
+
+
 class Finding(msgspec.Struct, frozen=True):
     """One trouble: what is seen, why it matters or where it comes from, what to do."""
 
@@ -25,7 +31,7 @@ class Finding(msgspec.Struct, frozen=True):
 def examine(status: dict[str, Any] | None, machine: dict[str, Any], now_ms: int) -> list[Finding]:
     """All findings, gravest first. `status` is a running gateway's status, None when none runs;
     `machine` is `gateway.health.measure`."""
-    findings = list(_machine(machine))
+    findings = list(_machine(machine, status["gateway"].get("clock_source") if status else None))
     if status is None:
         not_running = Finding(
             "No gateway runs on this data folder.",
@@ -39,7 +45,7 @@ def examine(status: dict[str, Any] | None, machine: dict[str, Any], now_ms: int)
         findings += _uplink(uplink)
     for sink in status.get("sinks", ()):
         findings += _sink(sink)
-    findings += _store(status["store"], now_ms)
+    findings += _store(status["store"], status.get("queues", {}), now_ms)
     findings += _outbox(status.get("outbox"))
     findings += _backup(status.get("backup"))
     findings += [
@@ -65,7 +71,7 @@ def misconfigured(sentences: str) -> list[Finding]:
     ]
 
 
-def _machine(machine: dict[str, Any]) -> Iterator[Finding]:
+def _machine(machine: dict[str, Any], learned: str | None) -> Iterator[Finding]:
     disk = machine["disk"]
     if disk["free"] < disk["total"] * _DISK_LOW:
         yield Finding(
@@ -76,7 +82,7 @@ def _machine(machine: dict[str, Any]) -> Iterator[Finding]:
     if machine["clock"] == "untrusted":
         yield Finding(
             "The clock has not been set since power came.",
-            "Records are marked untrusted until it is.",
+            _LEARNED.get(learned or "", "Records are marked untrusted until it is."),
             "Check that the machine reaches a time server: `timedatectl status`.",
         )
     if machine["under_voltage"]:
@@ -159,11 +165,13 @@ def _sink(sink: dict[str, Any]) -> Iterator[Finding]:
         )
 
 
-def _store(store: dict[str, Any], now_ms: int) -> Iterator[Finding]:
+def _store(store: dict[str, Any], queues: dict[str, Any], now_ms: int) -> Iterator[Finding]:
     if store["oldest"] is not None and now_ms - store["oldest"] > _QUEUE_OLD_MS:
         minutes = (now_ms - store["oldest"]) // 60_000
+        behind = [name for name, waits in queues.items() if now_ms - (waits["oldest"] or now_ms) > _QUEUE_OLD_MS]
+        whom = f" to {', '.join(behind)}" if behind else ""
         yield Finding(
-            f"{store['queued']} records wait to be sent, the oldest for {minutes} minutes.",
+            f"{store['queued']} records wait to be sent{whom}, the oldest for {minutes} minutes.",
             "The uplink is away or too slow, or nobody acknowledges.",
             "Look at the uplink findings; with acks = true check that a receiver such as `gewu receive` runs.",
         )

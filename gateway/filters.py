@@ -8,9 +8,11 @@ from typing import Literal
 
 import msgspec
 
+from gateway.prepared import prepared
 from gateway.records import Event, Reading, Stream
 
 
+@prepared
 class Filter(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What passes; an empty tuple lets everything of its sort through.
 

@@ -16,7 +16,7 @@ from typing import Any, Protocol, TypeVar
 from gateway import control
 from gateway.bus.port import data_folders, holding_processes
 from gateway.bus.tap import Heard, Tap
-from gateway.bus.transport import Line
+from gateway.bus.transport import BROADCAST_TURNAROUND_S, Line
 from gateway.bus.trouble import BusTrouble, PortTrouble
 from gateway.bus.wire import wire_of
 from gateway.errors import DeviceRefused, GewuError, TryAgain
@@ -25,7 +25,16 @@ from gateway.profile.model import Kind
 T = TypeVar("T")
 # A scan's question waits for the exchange under way and its own time-out, which is 10 s at most.
 _ANSWER_S = 30.0
-_CALLS = ("read", "read_file", "identity", "write_register", "write_registers", "write_coil", "write_coils")
+_CALLS = (
+    "read",
+    "read_file",
+    "identity",
+    "identity_object",
+    "write_register",
+    "write_registers",
+    "write_coil",
+    "write_coils",
+)
 
 
 class Lender(Protocol):
@@ -142,6 +151,9 @@ class LentLine(Line):
     def close(self) -> None:
         """The port stays with the gateway."""
 
+    def be_patient(self, seconds: float) -> None:
+        """How long it waits is the gateway's own affair."""
+
     def read(self, unit: int, kind: Kind, address: int, count: int) -> list[int]:
         words: list[int] = self._call("read", unit, kind, address, count)
         return words
@@ -152,6 +164,9 @@ class LentLine(Line):
 
     def identity(self, unit: int) -> dict[int, str]:
         return {int(number): str(text) for number, text in self._call("identity", unit).items()}
+
+    def identity_object(self, unit: int, number: int) -> str:
+        return str(self._call("identity_object", unit, number))
 
     def write_register(self, unit: int, address: int, value: int) -> None:
         self._call("write_register", unit, address, value)
@@ -165,8 +180,19 @@ class LentLine(Line):
     def write_coils(self, unit: int, address: int, values: Sequence[bool]) -> None:
         self._call("write_coils", unit, address, list(values))
 
-    def broadcast_registers(self, address: int, values: Sequence[int]) -> None:
+    def write_file(self, unit: int, file: int, record: int, values: Sequence[int]) -> None:
+        self._call("write_file", unit, file, record, list(values))
+
+    def broadcast_registers(
+        self, address: int, values: Sequence[int], turnaround: float = BROADCAST_TURNAROUND_S
+    ) -> None:
         raise GewuError("Broadcasts are the gateway's own.")
+
+    def listen(self, seconds: float) -> bytes:
+        raise GewuError("Listening needs the line itself; stop the gateway that holds it, or use `gewu bus sniff`.")
+
+    def call(self, body: bytes, length: int) -> bytes:
+        raise GewuError("Calling all boards at once needs the line itself; stop the gateway that holds it.")
 
     def _call(self, call: str, *args: Any) -> Any:
         said = control.ask(self._data_dir, "line", _ANSWER_S + 5, bus=self.name, call=call, args=list(args))

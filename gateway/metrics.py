@@ -14,6 +14,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from gateway.errors import ConfigurationError, GewuError
+from gateway.records import from_rfc3339
 
 _log = logging.getLogger(__name__)
 
@@ -53,8 +54,21 @@ def _store(field: str, kind: Kind, help: str) -> Told:
 
 
 def _oldest(snapshot: Snapshot) -> float:
-    oldest = snapshot["status"]["store"]["oldest"]
-    return 0.0 if oldest is None else max(0.0, (snapshot["now"] - oldest) / 1000)
+    return _age(snapshot["status"]["store"]["oldest"], snapshot["now"])
+
+
+def _age(oldest: int | None, now: int) -> float:
+    return 0.0 if oldest is None else max(0.0, (now - oldest) / 1000)
+
+
+def _queues(snapshot: Snapshot) -> Iterator[Sample]:
+    for name, waits in snapshot["status"]["queues"].items():
+        yield (name,), waits["queued"]
+
+
+def _queue_ages(snapshot: Snapshot) -> Iterator[Sample]:
+    for name, waits in snapshot["status"]["queues"].items():
+        yield (name,), _age(waits["oldest"], snapshot["now"])
 
 
 def _bus_errors(snapshot: Snapshot) -> Iterator[Sample]:
@@ -91,6 +105,10 @@ def _commands(snapshot: Snapshot) -> Iterator[Sample]:
         yield (result,), count
 
 
+def _clock(worth: str) -> Callable[[Snapshot], float | None]:
+    return lambda s: float(s["health"]["clock"] == worth)
+
+
 def _health(*path: str) -> Callable[[Snapshot], float | None]:
     def value(snapshot: Snapshot) -> float | None:
         found: Any = snapshot["health"]
@@ -99,6 +117,13 @@ def _health(*path: str) -> Callable[[Snapshot], float | None]:
         return None if found is None else float(found)
 
     return value
+
+
+def _inbox_age(snapshot: Snapshot) -> float | None:
+    inbox = snapshot["health"]["inbox"]
+    if inbox is None:
+        return None
+    return 0.0 if inbox["oldest"] is None else max(0.0, (snapshot["now"] - from_rfc3339(inbox["oldest"])) / 1000)
 
 
 def _kept(count: str) -> Callable[[Snapshot], float | None]:
@@ -118,14 +143,21 @@ TOLD: tuple[Told, ...] = (
     _store("queued", "gauge", "records that wait for at least one of them"),
     _store("dropped", "counter", "records dropped for want of room; each is announced as a gap"),
     _store("bytes", "gauge", "what the outbox takes on disk"),
+    _store("inbox", "gauge", "messages from above that nobody has consumed"),
     _one("gewu_store_oldest_seconds", "gauge", "age of the oldest record that waits; 0 when none does", _oldest),
+    Told("gewu_queue", "gauge", "records that wait for it", ("to",), _queues),
+    Told("gewu_queue_oldest_seconds", "gauge", "age of the oldest of them; 0 when none waits", ("to",), _queue_ages),
     _one("gewu_store_well", "gauge", "1; 0 while the disk refuses", _store_well),
     _one("gewu_store_commits", "counter", "group commits", _kept("commits")),
     _one("gewu_store_commit_failures", "counter", "commits that failed and were tried again", _kept("commit_failures")),
     _one("gewu_store_blocks_packed", "counter", "blocks of readings packed", _kept("blocks_packed")),
     _one("gewu_store_readings_thinned", "counter", "readings thinned for want of room", _kept("readings_thinned")),
     _one("gewu_store_readings_dropped", "counter", "readings dropped for want of room", _kept("readings_dropped")),
+    _one("gewu_store_bytes_shed", "counter", "bytes of stills deleted early on a full disk", _kept("bytes_shed")),
     _one("gewu_store_reserve_released", "counter", "times that a full disk took it", _kept("reserve_released")),
+    _one("gewu_inbox_bytes", "gauge", "bytes of messages from above that wait", _health("inbox", "bytes")),
+    _one("gewu_inbox_oldest_seconds", "gauge", "since the oldest of them came; 0 when none waits", _inbox_age),
+    _one("gewu_inbox_expired", "counter", "messages from above that went for their age", _health("inbox", "expired")),
     *_each(
         "uplinks",
         "gewu_uplink",
@@ -178,9 +210,9 @@ TOLD: tuple[Told, ...] = (
     _one("gewu_memory_available_megabytes", "gauge", "memory left on the machine", _health("memory", "available_mb")),
     _one("gewu_temperature_celsius", "gauge", "the hottest sensor of the processor", _health("temperature")),
     _one("gewu_under_voltage", "gauge", "1 when the supply has sagged since power came", _health("under_voltage")),
-    _one(
-        "gewu_clock_trusted", "gauge", "1 while the clock is set", lambda s: float(s["health"]["clock"] == "trusted")
-    ),
+    _one("gewu_clock_trusted", "gauge", "1 while the clock is set", _clock("trusted")),
+    _one("gewu_clock_learned", "gauge", "1 while the time is that of the devices or of the level above",
+         _clock("corrected")),
 )  # fmt: skip
 
 

@@ -16,6 +16,7 @@ from gateway.commands.clerk import Clerk, Limits
 from gateway.commands.desk import Desk
 from gateway.commands.operation import Asks
 from gateway.config import Config
+from gateway.config.command_tables import Commands
 from gateway.errors import ConfigurationError, GewuError
 from gateway.outbox import Outbox
 from gateway.records import Value
@@ -59,11 +60,8 @@ def _desk(config: Config, buses: Sequence[Serves], outbox: Outbox, clock: Clock)
     table = config.commands
     if table is None:
         return None
-    keys = board_keys.load(table.device_keys) if table.device_keys else {}
+    people, keys = _keys(config, table)
     devices = dict(_devices(config, buses, keys))
-    strange = sorted(keys.keys() - devices.keys())
-    if strange:
-        raise ConfigurationError(f"{table.device_keys} has a key for {strange[0]}, which is no configured device.")
     limits = Limits(
         allow_close=table.allow_close,
         longest_ms=round(table.window * 1000),
@@ -74,8 +72,22 @@ def _desk(config: Config, buses: Sequence[Serves], outbox: Outbox, clock: Clock)
     alarms = Alarms(outbox.accept_event, outbox.open_events, clock)
     carrier = Carrier(devices, book, clock, alarms, outbox.open_events)
     names = (gateway.id, f"{gateway.site}/{gateway.id}")
-    clerk = Clerk(limits, issuers.load(table.keys), names, carrier, book, clock, alarms)
+    clerk = Clerk(limits, people, names, carrier, book, clock, alarms)
     return Desk(clerk, limits, book, clock)
+
+
+def check_keys(config: Config) -> None:
+    """Whether the key files that `[commands]` names would do. Raises ConfigurationError."""
+    if config.commands is not None:
+        _keys(config, config.commands)
+
+
+def _keys(config: Config, table: Commands) -> tuple[issuers.Issuers, Mapping[str, bytes]]:
+    keys = board_keys.load(table.device_keys) if table.device_keys else {}
+    strange = sorted(keys.keys() - {device.id for bus in config.bus for device in bus.device})
+    if strange:
+        raise ConfigurationError(f"{table.device_keys} has a key for {strange[0]}, which is no configured device.")
+    return issuers.load(table.keys), keys
 
 
 def _devices(config: Config, buses: Sequence[Serves], keys: Mapping[str, bytes]) -> Iterator[tuple[str, Reach]]:

@@ -12,6 +12,8 @@ from typing import Literal
 
 import msgspec
 
+from gateway.prepared import prepared
+
 Value = float | int | bool | str
 Mark = Literal["stale", "bad"]
 ClockState = Literal["trusted", "corrected", "untrusted"]
@@ -38,6 +40,7 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     kept_until: int
 
 
+@prepared
 class Event(msgspec.Struct, frozen=True, kw_only=True):
     """Something that people should know. Raising and clearing are two records with one `id`.
 
@@ -115,9 +118,12 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
     last: int = 0
 
 
+_THOUSANDTHS = [f".{ms:03d}Z" for ms in range(1000)]
+
+
 def rfc3339(ms: int) -> str:
     """Unix milliseconds as RFC 3339 in UTC with milliseconds: 2026-11-21T08:00:00.000Z."""
-    return f"{_whole_second(ms // 1000)}.{ms % 1000:03d}Z"
+    return _whole_second(ms // 1000) + _THOUSANDTHS[ms % 1000]
 
 
 @lru_cache(1024)  # the readings of one message share few seconds, and formatting one costs as much as the rest of it

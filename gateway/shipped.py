@@ -1,5 +1,6 @@
 """Where the files that travel with the program lie: in a checkout, or inside the installed wheel."""
 
+import sys
 from pathlib import Path
 
 from gateway.errors import ConfigurationError
@@ -21,8 +22,9 @@ def firmware() -> Path:
 
 
 def models() -> Path:
-    """The classifier's model files."""
-    return _folder("models")
+    """The classifier's model files: those that an update put into this environment, else those of the release."""
+    updated = Path(sys.prefix) / "models"
+    return updated if updated.is_symlink() else _folder("models")
 
 
 def checkout() -> Path | None:

@@ -9,10 +9,11 @@ from typing import Any
 
 from gateway import tomlfile
 from gateway.errors import ConfigurationError
+from provisioning.calibration import GAINS
 from provisioning.plan import BREAKER, PlanRow
 from provisioning.settings import slot_bytes
 
-_OF_THE_PLAN = ("role", "serial", "address", "rating", "curve", "key", "signer")
+_OF_THE_PLAN = ("role", "serial", "address", "rating", "curve", "key", "signer", *GAINS)
 _ROLES = ("breaker", "sensor")
 Common = dict[str, dict[str, Any]]
 

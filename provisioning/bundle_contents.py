@@ -19,6 +19,12 @@ _MAGIC = b"GWB1"
 _EXPONENT = 65537
 
 
+def release_of(data: bytes) -> str:
+    """The version that a bundle brings; call `open_bundle` first, which proves its word."""
+    _magic, manifest_size, _signature_size = _HEAD.unpack_from(data)
+    return str(json.loads(data[_HEAD.size : _HEAD.size + manifest_size])["version"])
+
+
 def open_bundle(data: bytes, signer: str) -> dict[str, bytes]:
     """The files in `data` by name; `signer` is the modulus in hex. Raises Trouble `bundle-altered`."""
     if len(data) < _HEAD.size or data[:4] != _MAGIC:

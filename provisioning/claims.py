@@ -3,6 +3,7 @@
 A board is its chip's own number, read from the device and never the name of its port.
 """
 
+import threading
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -19,15 +20,23 @@ class Claims:
         self._board_of: dict[str, str] = {}
         self._uid_of: dict[str, str] = {}  # by serial number
         known = {row.id for row in plan.rows}
+        self._lock = threading.Lock()
         for line in lines:
             if line.get("do") == "commission" and line.get("id") in known and isinstance(line.get("uid"), str):
                 self._give(str(line["id"]), line["uid"], line.get("serial"))
+            elif line.get("do") == "retire":
+                self._free(str(line.get("id")))
 
     def _give(self, device: str, uid: str, serial: str | None) -> None:
         if serial is not None:
             self._uid_of[serial] = uid
         self._board_of = {row: board for row, board in self._board_of.items() if board != uid}
         self._board_of[device] = uid
+
+    def _free(self, device: str) -> None:
+        """The board of this row was retired: it may come again like any other, and so may its serial number."""
+        uid = self._board_of.pop(device, None)
+        self._uid_of = {serial: board for serial, board in self._uid_of.items() if board != uid}
 
     def row_of(self, uid: str) -> PlanRow | None:
         """The row that this board has."""
@@ -36,8 +45,13 @@ class Claims:
     def take(self, uid: str, serial: str | None, wanted: str | None = None, replace: bool = False) -> PlanRow:
         """The row of a board: the one it has, the `wanted` id, the row of its `serial`, or the next open one.
 
-        `serial` is None for a board that has no settings: it is then known by its `uid`. Raises Trouble.
+        `serial` is None for a board that has no settings: it is then known by its `uid`. From any thread.
+        Raises Trouble.
         """
+        with self._lock:
+            return self._take(uid, serial, wanted, replace)
+
+    def _take(self, uid: str, serial: str | None, wanted: str | None, replace: bool) -> PlanRow:
         shown, had = serial or uid, self.row_of(uid)
         if serial is not None and self._uid_of.get(serial, uid) != uid:
             raise Trouble("serial-twice", f"another board than this one ({uid}) has the serial number {serial} already")
@@ -76,8 +90,12 @@ class Claims:
 
 def serials(plan: Plan, lines: Iterable[Mapping[str, Any]]) -> dict[str, str]:
     """The serial number of each device by id: of the board that has the row, else the one that the plan asks for."""
-    known = {row.id: row.serial for row in plan.rows if row.serial is not None}
+    planned = {row.id: row.serial for row in plan.rows if row.serial is not None}
+    known = dict(planned)
     for line in lines:
+        if line.get("do") == "retire":
+            known.pop(str(line.get("id")), None)
+            known |= {row: serial for row, serial in planned.items() if row == line.get("id")}
         if line.get("do") == "commission" and line.get("id") is not None and isinstance(line.get("serial"), str):
             known[str(line["id"])] = line["serial"]
     return known

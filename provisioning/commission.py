@@ -13,14 +13,16 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from gateway.bus import jsonl
+from provisioning.bench import Bench
 from provisioning.board_file import Common, settings_of
+from provisioning.calibration import GAINS, design_of, known_gains
 from provisioning.claims import Claims
 from provisioning.device_keys import KeyFile
 from provisioning.journal import Journal
 from provisioning.plan import PlanRow
 from provisioning.repl import Look, Repl
 from provisioning.self_test import trouble_of
-from provisioning.settings import slot_bytes
+from provisioning.settings import digest, slot_bytes
 from provisioning.trouble import Trouble
 
 ABSENT = "absent"
@@ -43,24 +45,27 @@ class BoardRow:
     serial: str = ""
     state: str = ABSENT
     trouble: str | None = None
+    calibrated: bool = False
 
     def as_json(self) -> dict[str, Any]:
         """The row of the contract."""
-        return asdict(self)
+        return {name: value for name, value in asdict(self).items() if name != "calibrated"}
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """What all boards of one run have in common. `firmware`: files by name; `signer`: modulus in hex, or nothing."""
+    """What all boards of one run have in common. `firmware`: files by name; `signer`: modulus in hex, nothing for
+    none, and None where each board keeps the one that it has."""
 
     firmware: dict[str, bytes]
     common: Common
-    signer: str
+    signer: str | None
     claims: Claims
     keys: KeyFile
     journal: Journal
     wanted: str | None = None
     replace: bool = False
+    bench: Bench | None = None
 
 
 def commission(batch: Batch, ports: Sequence[str], said: Said, at_once: int = 8) -> list[BoardRow]:
@@ -152,25 +157,54 @@ class _Board:
     def _bring_up(self) -> None:
         assert self._plan is not None
         assert self._look is not None
-        firmware, look, port = self._batch.firmware, self._look, self.row.port
+        look, port = self._look, self.row.port
         # A new board at this place gets a key of its own; the key is on disk before the board has it.
         key = self._batch.keys.key_of(self._plan.id, new=self._is_new)
-        settings = settings_of(self._plan, self.row.serial, key, self._batch.signer, self._batch.common)
+        signer = self._batch.signer
+        if signer is None:  # nobody said: a board that comes again keeps its own, a stranger's is not taken over
+            signer = "" if self._is_new else look.signer
+        settings = settings_of(self._plan, self.row.serial, key, signer, self._batch.common)
+        bench, known = self._batch.bench, known_gains(self._batch.journal.lines, look.uid, look.measures, settings)
+        calibrating = bench is not None and (bench.again or not known)
         with Repl(port) as board:
-            missing = [name for name in firmware if not self._has(look, name)]
-            if missing:
-                self._load(board, missing)
-                look = board.look()
-                if not all(self._has(look, name) for name in firmware):
-                    raise Trouble("not-loaded", f"the board at {port} holds other files than were written")
-            self._reach("loaded")
-            # Without a reference meter the factors are those of the wiring's design, and the record says so.
-            self._reach("calibrated", calibration="none: design values")
-            self._address(board, look, settings)
-            self._reach("addressed")
-            board.restart()
-            self._test(board, self._plan)
-        self._reach("commissioned")
+            look = self._loaded(board, look)
+            if not calibrating:
+                self._reach("calibrated", calibration=known or "none: design values")
+                self._finish(board, look, settings | known)
+        if bench is not None and calibrating:
+            self._calibrate(bench, look, settings)
+        self.row.calibrated = calibrating or bool(known)
+
+    def _loaded(self, board: Repl, look: Look) -> Look:
+        firmware, port = self._batch.firmware, self.row.port
+        missing = [name for name in firmware if not self._has(look, name)]
+        if missing:
+            self._load(board, missing)
+            look = board.look()
+            if not all(self._has(look, name) for name in firmware):
+                raise Trouble("not-loaded", f"the board at {port} holds other files than were written")
+        self._reach("loaded")
+        return look
+
+    def _calibrate(self, bench: Bench, look: Look, settings: dict[str, Any]) -> None:
+        port, serial = self.row.port, self.row.serial
+        with bench.turn(), Repl(port) as board:
+            self._said(port, "calibrating", None)
+            found = bench.calibrate(board, port, serial, settings)
+            self._reach("calibrated", calibration=found, design=design_of(settings))
+            gains = {name: found[name] for name in GAINS if name in found}
+            self._finish(board, look, settings | gains, lambda: {"check": bench.check(board, port, serial)})
+
+    def _finish(
+        self, board: Repl, look: Look, settings: dict[str, Any], proof: Callable[[], dict[str, Any]] = dict
+    ) -> None:
+        """Settings onto the board, a restart, its own report; `proof` is what else must hold, for the journal."""
+        assert self._plan is not None
+        self._address(board, look, settings)
+        self._reach("addressed", settings=f"{digest(settings):08x}")
+        board.restart()
+        self._test(board, self._plan)
+        self._reach("commissioned", **proof())
 
     def _has(self, look: Look, name: str) -> bool:
         return look.files.get(name) == hashlib.sha256(self._batch.firmware[name]).hexdigest()

@@ -60,6 +60,20 @@ def version(source: str) -> str:
     raise ConfigurationError("firmware/version.py names no release.")
 
 
+def release(data: bytes) -> str:
+    """The release that a bundle's manifest names; ConfigurationError when it is no bundle."""
+    try:
+        size, _signature = struct.unpack_from(">HH", data, len(_MAGIC))
+        manifest = json.loads(data[len(_MAGIC) + 4 :][:size])
+        return str(manifest["version"]) if data.startswith(_MAGIC) else _no_bundle()
+    except (struct.error, ValueError, KeyError, TypeError):
+        return _no_bundle()
+
+
+def _no_bundle() -> str:
+    raise ConfigurationError("This is no bundle of gewu firmware build --key.")
+
+
 def bundle(files: dict[str, bytes], release: str, key: rsa.RSAPrivateKey) -> bytes:
     """The update: magic, sizes of manifest and signature, both of them, then the files one after the other.
 

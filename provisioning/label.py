@@ -13,8 +13,28 @@ from provisioning.plan import BREAKER, PlanRow
 
 # Digits and capitals of ISO 7064, MOD 37,36.
 _ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-UPSTREAM = "上级须装认证断路器 Certified MCB/RCBO upstream"
+UPSTREAM = ("上级须装认证断路器", "Certified MCB/RCBO upstream")
+_SMALLEST, _STEP = 0.55, 0.05  # of the size that a line should have
 _CUT = "…"
+
+
+@dataclass(frozen=True, slots=True)
+class _Words:
+    """What stands on every label."""
+
+    critical: str
+    check: str
+    address: str
+    upstream: tuple[str, ...]
+
+
+_BOTH = _Words("关键负荷!", "校验", "地址 Address", UPSTREAM)
+_LATIN = _Words("CRITICAL!", "check", "Address", UPSTREAM[1:])
+
+
+def unspelled(text: str) -> bool:
+    """Whether `text` has letters that a Latin font has not."""
+    return any(ord(character) > 0x17F for character in text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,22 +62,24 @@ class Label:
             "url": self.url,
         }
 
-    def lines(self, measure: Callable[[str, float], float], width: float, size: float) -> list[tuple[str, float]]:
+    def lines(
+        self, measure: Callable[[str, float], float], width: float, size: float, latin: bool = False
+    ) -> list[tuple[str, float]]:
         """(text, its size) from the top; `measure(text, size)` is a text's width, `width` the room, in one unit.
 
-        What is too long loses its beginning: the end of a place is what tells neighbours apart.
+        A place or a circuit that is too long loses its beginning: its end is what tells neighbours apart. All else is
+        set smaller. `latin` is for a font without Chinese: what it cannot spell is left out whole, for half misleads.
         """
-        head = " ".join(part for part in (self.id, self.rated, "关键负荷!" if self.critical else "") if part)
-        serial = f"SN {self.serial}  校验 {self.check}" if self.serial else "SN ________________"
-        texts = [
-            (head, size * 1.2),
-            *((line, size) for line in _wrapped(self.place, _Room(measure, width, size))),
-            (self.circuit, size),
-            (f"地址 Address {self.address}", size),
-            (serial, size),
-            (UPSTREAM, size * 0.75),
-        ]
-        return [(_cut(text, _Room(measure, width, at)), at) for text, at in texts if text]
+        words = _LATIN if latin else _BOTH
+        places = [] if latin and unspelled(self.place) else _wrapped(self.place, _Room(measure, width, size))
+        circuit = "" if latin and unspelled(self.circuit) else self.circuit
+        cut = [(_cut(text, _Room(measure, width, size)), size) for text in (*places, circuit)]
+        address = f"{words.address} {self.address}" + (f"  {words.critical}" if self.critical else "")
+        serial = f"SN {self.serial}  {words.check} {self.check}" if self.serial else "SN ________________"
+        small = [(address, size), (serial, size), *((text, size * 0.75) for text in words.upstream)]
+        head = " ".join(part for part in (self.id, self.rated) if part)
+        below = [_fitted(text, at, measure, width) for text, at in small]
+        return [row for row in (_fitted(head, size * 1.2, measure, width), *cut, *below) if row[0]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +137,14 @@ def _wrapped(text: str, fits: Callable[[str], bool]) -> list[str]:
     breaks = [at + 1 for at, character in enumerate(text) if character == "/"]
     first = max((at for at in breaks if fits(text[:at])), default=0)
     return [text[:first], text[first:]] if first else [text]
+
+
+def _fitted(text: str, size: float, measure: Callable[[str, float], float], width: float) -> tuple[str, float]:
+    """The line in the largest size that fits; cut only where even the smallest is too wide."""
+    share = 1.0
+    while share > _SMALLEST and measure(text, size * share) > width:
+        share -= _STEP
+    return _cut(text, _Room(measure, width, size * share)), size * share
 
 
 def _cut(text: str, fits: Callable[[str], bool]) -> str:

@@ -14,14 +14,14 @@ from gateway.errors import ConfigurationError
 from gateway.tomlfile import NAME_PATTERN
 
 REQUIRED = ("id", "place", "circuit", "profile", "rating", "curve", "address")
-COLUMNS = (*REQUIRED, "serial", "residual", "critical")
+COLUMNS = (*REQUIRED, "serial", "residual", "critical", "upstream")
 CURVES = ("B", "C", "D")
 BREAKER, SENSOR = "gewu-breaker", "gewu-sensor"
 _YES, _NO = ("yes", "true", "1", "y", "x", "是"), ("", "no", "false", "0", "n", "否")
 # As in `settings.BoardSettings`; a test compares.
 RATINGS, ADDRESSES, RESIDUAL_MA = (1, 125), (1, 247), (6, 1000)
 SERIAL_PATTERN = r"^[!#-\[\]-~]{1,16}$"
-_MOST_ID, _MOST_PLACE = 63, 255
+_MOST_ID, _MOST_PLACE, _MOST_UPSTREAM = 63, 255, 120
 
 Cells = Sequence[str]
 KnowsProfile = Callable[[str], str | None]
@@ -30,7 +30,8 @@ KnowsProfile = Callable[[str], str | None]
 
 @dataclass(frozen=True, slots=True)
 class PlanRow:
-    """One device. `row` is its number in the sheet (the header is 1); `residual` in mA, None is not planned."""
+    """One device. `row` is its number in the sheet (the header is 1); `residual` in mA, None is not planned;
+    `upstream` the certified MCB or RCBO before it, None where nobody has named it yet."""
 
     row: int
     id: str
@@ -43,6 +44,7 @@ class PlanRow:
     serial: str | None
     residual: int | None
     critical: bool
+    upstream: str | None = None
 
     @property
     def own(self) -> bool:
@@ -184,6 +186,7 @@ def _row(reader: _Reader, knows_profile: KnowsProfile) -> PlanRow:
         serial=reader.text("serial") or None,
         residual=residual,
         critical=reader.switch("critical"),
+        upstream=reader.text("upstream") or None,
     )
 
 
@@ -200,6 +203,9 @@ def _texts(reader: _Reader, profile: str, knows_profile: KnowsProfile) -> None:
         reader.wrong("circuit", "is empty; name the circuit that this breaker opens.")
     if not reader.text("circuit").isprintable() and reader.text("circuit"):
         reader.wrong("circuit", "is no text in one line.")
+    upstream = reader.text("upstream")
+    if len(upstream) > _MOST_UPSTREAM or (upstream and not upstream.isprintable()):
+        reader.wrong("upstream", f"is no text of at most {_MOST_UPSTREAM} characters in one line.")
     trouble = knows_profile(profile) if profile else "is empty; give a profile such as gewu-breaker."
     if trouble is not None:
         reader.wrong("profile", trouble)

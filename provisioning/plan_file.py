@@ -28,7 +28,7 @@ def read_plan(path: Path) -> Plan:
     Raises ConfigurationError with one line for each mistake: file, row, column, what is wrong, what would be right.
     Profiles may be files beside the plan.
     """
-    plan, sentences = parse(_cells(path), lambda name: _profile_trouble(name, path.parent))
+    plan, sentences = parse(read_cells(path), lambda name: _profile_trouble(name, path.parent))
     tomlfile.refuse(path, sentences)
     return plan
 
@@ -41,7 +41,8 @@ def _profile_trouble(name: str, folder: Path) -> str | None:
     return None
 
 
-def _cells(path: Path) -> Rows:
+def read_cells(path: Path) -> Rows:
+    """The rows of a sheet with their numbers, as text; CSV or xlsx. Raises ConfigurationError."""
     try:
         if path.stat().st_size > _MOST_BYTES:
             raise ConfigurationError(f"{path} has more than {_MOST_BYTES // 1_000_000} MB, which no plan has.")

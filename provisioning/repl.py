@@ -8,13 +8,14 @@ import base64
 import json
 import struct
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any
 
 from mpremote.transport import TransportError, TransportExecError
 from mpremote.transport_serial import SerialTransport
 
+from provisioning.calibration import GAINS
 from provisioning.trouble import Trouble, look_at_port, of_port
 
 _CHUNK = 3072  # bytes in one statement: 4 kB of text, little beside a heap of 160 kB
@@ -37,7 +38,7 @@ def slot(n):
         i=t.find(b"\\n")
         if int(t[i+1:i+9],16)==binascii.crc32(t[:i])&0xffffffff:
             j=json.loads(t[:i])
-            return [n,j["seq"],j["serial"]]
+            return [n,j["seq"],j["serial"],{k:j[k] for k in KEEP if k in j}]
     except (OSError,ValueError,KeyError,TypeError):
         pass
 i=sys.implementation
@@ -46,11 +47,16 @@ print(json.dumps({"uid":binascii.hexlify(machine.unique_id()).decode(),"name":i[
 "mpy":getattr(i,"_mpy",0)&255,"free":v[1]*v[3],"files":{e[0]:h(e[0]) for e in os.ilistdir("/") if e[1]&0x8000},
 "slots":[s for s in (slot("settings.a"),slot("settings.b")) if s]}))
 """
+_KEEP = ("rating", "shunt_uohm", "divider", "meter", *GAINS, "signer")  # how it measures, whose updates it takes
 
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """A board as it says it is. `files`: SHA-256 in hex by name; `slots`: (file, seq, serial) of valid settings."""
+    """A board as it says it is. `files`: SHA-256 in hex by name; `slots`: (file, seq, serial) of valid settings.
+
+    By those that hold, `measures`: how it measures; `signer`: whose updates it takes (a public key's modulus in hex),
+    or nothing.
+    """
 
     uid: str
     name: str
@@ -59,6 +65,8 @@ class Look:
     free: int
     files: dict[str, str]
     slots: tuple[tuple[str, int, str], ...]
+    measures: dict[str, Any] = field(default_factory=dict)
+    signer: str = ""
 
 
 class Repl:
@@ -95,7 +103,8 @@ class Repl:
     def look(self) -> Look:
         """What the board is and holds."""
         try:
-            said = json.loads(self._run(_LOOK))
+            said = json.loads(self.run(_LOOK.replace("KEEP", repr(_KEEP))))
+            held = dict(max(said["slots"], key=lambda slot: int(slot[1]), default=("", 0, "", {}))[3])
             return Look(
                 uid=str(said["uid"]),
                 name=str(said["name"]),
@@ -103,27 +112,43 @@ class Repl:
                 mpy=int(said["mpy"]),
                 free=int(said["free"]),
                 files=dict(said["files"]),
-                slots=tuple((str(name), int(seq), str(serial)) for name, seq, serial in said["slots"]),
+                slots=tuple((str(name), int(seq), str(serial)) for name, seq, serial, _how in said["slots"]),
+                measures={name: value for name, value in held.items() if name != "signer"},
+                signer=str(held.get("signer", "")),
             )
         except (ValueError, KeyError, TypeError) as error:
             raise Trouble("wrong-micropython", f"the MicroPython at {self._port} does not say what it is") from error
 
     def write(self, name: str, data: bytes) -> None:
         """The file `name` in the root of the flash; whole when this returns."""
-        self._run(f"from binascii import a2b_base64 as a\nf=open({name!r},'wb')\nw=f.write")
+        self.run(f"from binascii import a2b_base64 as a\nf=open({name!r},'wb')\nw=f.write")
         for at in range(0, len(data), _CHUNK):
-            self._run(f"w(a({base64.b64encode(data[at : at + _CHUNK])!r}))")
-        self._run("f.close()\nimport os\ngetattr(os,'sync',lambda:0)()")
+            self.run(f"w(a({base64.b64encode(data[at : at + _CHUNK])!r}))")
+        self.run("f.close()\nimport os\ngetattr(os,'sync',lambda:0)()")
 
     def remove(self, names: list[str]) -> None:
         """The files `names`, of which each may be missing."""
-        self._run(f"import os\nfor n in {names!r}:\n try:\n  os.remove(n)\n except OSError:\n  pass")
+        self.run(f"import os\nfor n in {names!r}:\n try:\n  os.remove(n)\n except OSError:\n  pass")
+
+    def wipe(self, names: list[str]) -> None:
+        """Overwrite the files `names` with zeros, then remove them; the file system may have kept older cells."""
+        self.run(
+            f"import os\nfor n in {names!r}:\n s=os.stat(n)[6]\n f=open(n,'r+b')\n z=bytes(256)\n while s>0:\n"
+            "  f.write(z[:min(s,256)])\n  s-=256\n f.close()\n os.remove(n)\ngetattr(os,'sync',lambda:0)()"
+        )
 
     def restart(self) -> None:
         """The board starts as from power; its program runs, and this REPL is over."""
         try:
             self._line.exec_raw_no_follow("import machine\nmachine.reset()")
         except (TransportError, OSError, struct.error) as error:
+            raise Trouble("unplugged", f"{self._port} went silent") from error
+
+    def forget(self) -> None:
+        """Let go of what the program has printed so far."""
+        try:
+            self._line.serial.reset_input_buffer()
+        except OSError as error:
             raise Trouble("unplugged", f"{self._port} went silent") from error
 
     def lines(self, seconds: float) -> Any:
@@ -140,7 +165,8 @@ class Repl:
         except OSError as error:
             raise Trouble("unplugged", f"{self._port} went silent") from error
 
-    def _run(self, source: str) -> bytes:
+    def run(self, source: str) -> bytes:
+        """What `source` prints on the board."""
         try:
             return bytes(self._line.exec(source))
         except TransportExecError as error:

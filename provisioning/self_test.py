@@ -1,5 +1,8 @@
 """Whether a board's own report shows the board that the plan names, in health. Pure."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from gateway.bus.jsonl import Report
 from provisioning.plan import PlanRow
 
@@ -25,11 +28,19 @@ def trouble_of(report: Report, plan: PlanRow, serial: str) -> str | None:
     for name, is_now, should_be in expected:
         if should_be is not None and is_now != should_be:
             return f"its {name} is {is_now} and not {should_be}"
+    return fault_of(values, measured=True)
+
+
+def fault_of(values: Mapping[str, Any], measured: bool = False) -> str | None:
+    """What a device that reports `values` says is wrong with it; None when it is well.
+
+    `measured`: a device that does not say how old its measurement is counts as one that has none.
+    """
     for fault in _FAULTS:
         if values.get(fault):
             return f"it reports {fault}"
     if values.get("self_test") == _SELF_TEST_FAILED:
         return "its residual-current module failed its test"
-    if values.get("measure_age", _FRESH_MS) >= _FRESH_MS:
+    if values.get("measure_age", _FRESH_MS if measured else 0) >= _FRESH_MS:
         return "its meter gave no value"
     return None

@@ -83,6 +83,11 @@ class BoardSettings(BaseModel):
     curve: Literal["B", "C", "D"] = "C"
     shunt_uohm: int | None = Field(None, ge=10, le=100_000, description="microohm; 1600 // rating where absent")
     divider: int = Field(5789, ge=100, le=20_000, description="mains voltage over pin voltage")
+    current_ppm: int | None = Field(
+        None, ge=-100_000, le=100_000, description="calibration: millionths over the design"
+    )
+    voltage_ppm: int | None = Field(None, ge=-100_000, le=100_000)
+    power_ppm: int | None = Field(None, ge=-220_000, le=220_000, description="both of the others where absent")
     meter_baud: Literal[4800, 9600, 19200, 38400] = 9600
     pins: dict[PinName, PinNumber] = {}
     key: str = Field("", pattern=r"^([0-9a-f]{64})?$", repr=False, description="the device's own key, 32 bytes in hex")
@@ -105,7 +110,9 @@ class BoardSettings(BaseModel):
     @model_validator(mode="after")
     def _fits(self) -> "BoardSettings":
         shunt = self.shunt_uohm or 1600 // self.rating
-        if self.meter == "ade7953" and self.divider > 1900 * shunt:
+        current, voltage = self.current_ppm or 0, self.voltage_ppm or 0
+        power = current + voltage + current * voltage // 10**6 if self.power_ppm is None else self.power_ppm
+        if self.meter == "ade7953" and self.divider * (10**6 + power) > 1900 * 10**6 * shunt:
             raise ValueError(f"divider: with this shunt an ade7953 takes at most {1900 * shunt}")
         for name in self.fitted:
             if name not in FITTED[self.role]:
@@ -117,6 +124,22 @@ class BoardSettings(BaseModel):
         if "gas" in self.fitted and self.gas_alarm_mv < 150:
             raise ValueError("gas_alarm_mv: say from how many millivolts (150 to 3000) on it alarms")
         return self
+
+
+def digest(settings: dict[str, Any]) -> int:
+    """The register `settings_digest` of a board that has these `settings`: as firmware/settings.py computes it.
+
+    CRC-32 over `name=value;` of each, sorted by name; without number, key and signer, so nothing secret goes into it.
+    """
+    record = json.loads(slot_bytes(settings, 1).split(b"\n")[0])
+    text = "".join(f"{name}={_flat(record[name])};" for name in sorted(record) if name not in ("seq", "key", "signer"))
+    return binascii.crc32(text.encode())
+
+
+def _flat(value: Any) -> str:
+    if isinstance(value, dict):
+        return ",".join(f"{name}:{value[name]}" for name in sorted(value))
+    return ",".join(value) if isinstance(value, list) else str(value)
 
 
 def slot_bytes(settings: dict[str, Any], seq: int) -> bytes:

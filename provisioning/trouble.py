@@ -33,6 +33,18 @@ NEXT_STEPS = {
     "plan-full": "the plan has no open row left; add rows, or put the board aside",
     "bundle-altered": "do not use it: fetch the bundle anew from its maker, or give the right --signer",
     "not-loaded": "repeat; when it happens again, erase the board and flash it",
+    "not-on-bus": "check its wiring and its supply, read the label again, or correct the plan",
+    "address-taken": "give one of the two another address, or take it off the bus, then repeat",
+    "commissioned-already": "its address changes at the bench: gewu provision commission over its USB",
+    "not-addressed": "repeat; when it happens again, look at the wiring (gewu bus wiring)",
+    "no-reference": "check the reference meter and its readings, then repeat",
+    "meter-silent": "give the board its isolated supply at the bench, then repeat; else its metering chip is broken",
+    "supply-unsteady": "wait until load and voltage stand still, then repeat",
+    "points-unfit": "choose two points that differ, the lower about a fifth of the rated current, and read them anew",
+    "gain-refused": "compare shunt, divider and rating with the board's parts and the reading with the meter; "
+    "do not mount this board as it is",
+    "not-linear": "read both points anew; when it happens again, do not mount this board",
+    "check-failed": "calibrate it anew (--recalibrate); when it happens again, do not mount this board",
     "self-test-failed": "do not mount this board; check its meter and its wiring, then repeat",
 }
 

@@ -4,6 +4,8 @@ from typing import Literal
 
 import msgspec
 
+from gateway.prepared import prepared
+
 FORMAT = 1
 NAME = "manifest.json"
 Sort = Literal["outbox", "configuration", "certificate", "model", "secret"]
@@ -22,6 +24,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     place: str | None = None
 
 
+@prepared
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """The first file of a backup. `made` is RFC 3339, `left_out` what was not taken along (secrets), as named."""
 

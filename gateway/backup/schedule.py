@@ -16,6 +16,7 @@ from gateway.backup.making import Made
 from gateway.backup.places import Place
 from gateway.clock import Clock
 from gateway.errors import GewuError
+from gateway.prepared import prepared
 from gateway.records import rfc3339
 from gateway.wholefile import write_whole
 
@@ -42,6 +43,7 @@ class Wanted(Protocol):
     def to(self) -> str: ...
 
 
+@prepared
 class _Memory(msgspec.Struct):
     """The names kept at each place, oldest first, and when the last was made (Unix ms)."""
 

@@ -32,6 +32,7 @@ class Code(IntEnum):
     BEGIN = 6
     INSTALL = 7
     ABORT = 8
+    WIPE = 9
 
 
 RESULTS: dict[int, str] = {

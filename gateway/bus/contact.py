@@ -51,6 +51,19 @@ def read_all(
     return values, marks, refused
 
 
+def read_values(line: Line, unit: int, profile: Profile, names: Sequence[str]) -> dict[str, Value]:
+    """Those of the values `names` that the profile has, read now. Raises BusTrouble, PortTrouble, DeviceRefused."""
+    known = [profile.by_value[name] for name in names if name in profile.by_value]
+    values: dict[str, Value] = {}
+    requests, _ = Planner(profile, line.wire).plan({register.name: register for register in known}.values())
+    for request in requests:
+        found = line.read(unit, request.kind, request.address, request.count)
+        for register in request.registers:
+            start = register.address - request.address
+            values |= decode(register, found[start : start + register.size])[0]
+    return {name: values[name] for name in names if name in values}
+
+
 def look_up(line: Line, unit: int, known: Sequence[Profile]) -> tuple[str | None, dict[str, str], str | None] | None:
     """Who answers at `unit`: the name of the profile that fits, its identification, and what is wrong with it.
 

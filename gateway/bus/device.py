@@ -13,6 +13,7 @@ from gateway.bus.catchup import Mark as JournalMark
 from gateway.bus.schedule import PERIODS
 from gateway.bus.status import DeviceStatus
 from gateway.config.model import Device
+from gateway.prepared import prepared
 from gateway.profile import Register
 from gateway.records import Mark, Note, OpenEvent, Reading, Value
 from gateway.rules.deadband import Deadband
@@ -42,6 +43,7 @@ class _Latest:
     since: float
 
 
+@prepared
 class Remembered(msgspec.Struct, frozen=True, omit_defaults=True):
     """What outlives the gateway beside open events: what was told, what is owed, how far the journal is told."""
 

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from gateway.prepared import prepared
 from gateway.profile import Profile, Register
 from gateway.profile.decode import absent_value
 from gateway.records import Mark, Value
@@ -28,6 +29,7 @@ class BadLine(ValueError):
         self.cause: Cause = cause
 
 
+@prepared
 class Report(msgspec.Struct, frozen=True, kw_only=True):
     """One line. `values` are in their units, bits under their own names."""
 

@@ -23,10 +23,13 @@ from gateway.bus.wire import wire_of
 from gateway.clock import Clock
 from gateway.config.model import Bus
 from gateway.errors import DeviceRefused
-from gateway.profile.model import Poll
+from gateway.profile.decode import decode
+from gateway.profile.model import Poll, Register
 
 _log = logging.getLogger(__name__)
 T = TypeVar("T")
+HeardTime = Callable[[str, int, int], None]
+"""Takes the device, the whole Unix seconds that its clock shows, and the monotonic milliseconds at which it did."""
 
 _FIRST_REOPEN_S = 0.25
 # A port that comes back is in use again within 5 s; half of that leaves room for the first answers.
@@ -46,6 +49,7 @@ class BusPoller(BusThread):
         new_id: Callable[[], str] = lambda: str(uuid.uuid4()),
         connect: Callable[[Bus], Line] | None = None,
         periods: Mapping[Poll, float] = PERIODS,
+        heard_time: HeardTime | None = None,
     ) -> None:
         self._devices = [PolledDevice(device, new_id, asks_journal=True) for device in bus.device]
         super().__init__(bus, clock, sink, self._devices)
@@ -59,6 +63,7 @@ class BusPoller(BusThread):
         self._busy_s = 0.0
         self._turns = Turns(bus.name, self._devices, self._schedule, self._handover, clock, self._lock)
         self._look_at = self._started
+        self._heard_time = heard_time
         self._timekeeper = Timekeeper(profiles, self._started, broadcast=_hears_all(bus))
         self.tap = Tap(clock.monotonic)
         self._questions = Questions(bus.name, self._wake)
@@ -172,14 +177,18 @@ class BusPoller(BusThread):
     # --- the time --------------------------------------------------------------------------------
 
     def _tell_time(self, now: float) -> None:
-        """Set the devices' clocks, one write at a time, so that nothing else waits for long."""
-        write = self._timekeeper.next(now, self._clock.state()) if self._line is not None else None
-        if write is None or self._line is None:
+        """Set the devices' clocks, or ask them: one exchange at a time, so that nothing else waits for long."""
+        if self._line is None:
             return
+        state = self._clock.state()
+        write, asked = self._timekeeper.next(now, state), self._timekeeper.question(now, state)
         try:
-            self._set_clock(self._line, write)
+            if write is not None:
+                self._set_clock(self._line, write)
+            elif asked is not None and self._heard_time is not None:
+                self._ask_clock(self._line, *asked, self._heard_time)
         except DeviceRefused as refusal:
-            _log.info("bus %s: a clock could not be set: %s", self.name, refusal)
+            _log.info("bus %s: a clock could not be set or read: %s", self.name, refusal)
         except BusTrouble as error:
             self._turns.unanswered(error)
         except PortTrouble as error:
@@ -193,6 +202,17 @@ class BusPoller(BusThread):
         elif self._devices[write.device].online:
             self._turns.count()
             line.write_registers(self._devices[write.device].settings.address, write.register.address, words)
+
+    def _ask_clock(self, line: Line, index: int, register: Register, tell: HeardTime) -> None:
+        device = self._devices[index]
+        if not device.online:
+            return
+        self._turns.count()
+        before = self._clock.mono_ms()
+        words = line.read(device.settings.address, register.kind, register.address, register.size)
+        shown = decode(register, words)[0].get(register.name)
+        if isinstance(shown, int):
+            tell(device.settings.id, shown, (before + self._clock.mono_ms()) // 2)
 
     # --- what others ask -------------------------------------------------------------------------
 

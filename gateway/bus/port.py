@@ -46,7 +46,9 @@ class Port(Protocol):
 
     def read_on(self, count: int) -> bytes: ...
 
-    def quieten(self) -> None: ...
+    def quieten(self, rest: float = 0.0) -> None: ...
+
+    def listen(self, seconds: float) -> bytes: ...
 
     def close(self) -> None: ...
 
@@ -97,12 +99,22 @@ class FramedPort:
         self._busy_until = self._now() + self._wire.silence
         return more
 
-    def quieten(self) -> None:
-        """Listen until nothing has come for a silence, so that the rest of a wrong answer is not the next one."""
+    def quieten(self, rest: float = 0.0) -> None:
+        """Listen until nothing has come for a silence, so that the rest of a wrong answer is not the next one.
+
+        The line then rests for `rest` seconds more.
+        """
         give_up = self._now() + _LONGEST_BABBLE_S
         while self._now() < give_up and self._line.read(_LONGEST_FRAME):
             pass
-        self._busy_until = self._now() + self._wire.silence
+        self._busy_until = self._now() + self._wire.silence + rest
+
+    def listen(self, seconds: float) -> bytes:
+        """What comes within `seconds`."""
+        end, heard = self._now() + seconds, b""
+        while self._now() < end:
+            heard += self._line.read(_LONGEST_FRAME)
+        return heard
 
     def _send(self, frame: bytes) -> None:
         """Send a request, after the silence that must precede it and with nothing old left to read."""

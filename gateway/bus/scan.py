@@ -4,12 +4,14 @@ Drives a Line; keeps no state. It never writes to a device.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gateway.bus.contact import look_up
+from gateway.bus.discovery import Found as Board
+from gateway.bus.discovery import discover
 from gateway.bus.transport import Line
 from gateway.bus.trouble import BusTrouble
-from gateway.errors import DeviceRefused
+from gateway.errors import DeviceRefused, TryAgain
 from gateway.profile import Profile
 
 USUAL = (
@@ -19,6 +21,7 @@ USUAL = (
 """Settings that devices leave the factory with, the most usual first. A second stop bit makes no difference to a
 receiver, so 8N2 is found as 8N1."""
 _AGAIN = 4
+_OURS = {"object0": "Gewu"}  # of boards that garble one another's identification and answered the call
 
 
 @dataclass(frozen=True)
@@ -62,6 +65,34 @@ def doubled(line: Line, unit: int) -> str | None:
             "line; take one off and look again."
         )
     return None
+
+
+def named(line: Line, found: Sequence[Found]) -> list[Found]:
+    """`found` with the serial numbers of the boards of this project that share an address. Raises PortTrouble.
+
+    All boards are called at once, so also those are told apart that answer each question with the very same bytes.
+    """
+    try:
+        boards = discover(line)
+    except TryAgain:
+        return list(found)  # the line is too bad for it, which the rows say already
+    result = []
+    for one in found:
+        here = [board for board in boards if board.address == one.address]
+        if len(here) > 1:
+            one = replace(one, identity=one.identity or _OURS, trouble=_sharing(one.address, here))
+        result.append(one)
+    return result
+
+
+def _sharing(address: int, boards: Sequence[Board]) -> str:
+    serials = [board.serial for board in boards]
+    who = f"{len(boards)} boards answer at address {address}: {', '.join(serials)}"
+    if twice := next((serial for serial in serials if serials.count(serial) > 1), None):
+        return f"{who}; two of them have the serial number {twice}: take one off the bus, erase and commission it anew."
+    if any(board.commissioned for board in boards):
+        return f"{who}; take one off the bus and give it the address of the plan: gewu provision commission, by USB."
+    return f"{who}; none has an address of its own yet: gewu bus address --plan gives each one."
 
 
 def others(baud: int, parity: str, stopbits: int) -> Iterator[tuple[int, str, int]]:

@@ -63,7 +63,11 @@ class TcpPort:
         """`count` more bytes of the answer that is being read."""
         return self._more(count)
 
-    def quieten(self) -> None:
+    def listen(self, seconds: float) -> bytes:
+        """Nothing: whoever is not asked cannot be heard."""
+        return b""
+
+    def quieten(self, rest: float = 0.0) -> None:
         """Nothing to do: answers to earlier requests are known by their transaction."""
 
     def _send(self, frame: bytes) -> None:

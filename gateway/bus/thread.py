@@ -37,7 +37,7 @@ class BusThread(ABC):
         self._lock = threading.Lock()  # guards what `status` of another thread may read
         self._handover = Handover(bus.name, sink, clock, self._lock)
         self._wake = threading.Event()
-        self._stopping = False
+        self._stopping = self._recalled = False
         self._beaten_at = self._watched_at = self._awake_since = self._started
         self._thread = threading.Thread(target=self._run, name=f"bus {bus.name}", daemon=True)
 
@@ -62,6 +62,13 @@ class BusThread(ABC):
         self._watched_at = now
         return self._thread.is_alive() and now - max(self._beaten_at, self._awake_since) < STUCK_AFTER_S
 
+    def step(self) -> None:
+        """One round of what the thread does, for whoever drives the bus in simulated time and never starts it."""
+        if not self._recalled:
+            self._recall()
+        self._beat()
+        self._step()
+
     @abstractmethod
     def _step(self) -> None:
         """What is to do now, or a wait of a second at most."""
@@ -80,10 +87,8 @@ class BusThread(ABC):
 
     def _run(self) -> None:
         try:
-            self._recall()
             while not self._stopping:
-                self._beat()
-                self._step()
+                self.step()
         except Exception:
             _log.exception("bus %s: its thread ends on a fault of the program", self.name)
         finally:
@@ -98,6 +103,7 @@ class BusThread(ABC):
                 for device in self._all:
                     noted = self._sink.note(device.note_key)
                     device.recall(known, None if noted is None else noted.decode())
+                self._recalled = True
                 return
             except StoreError as error:
                 _log.warning("bus %s: waits for the store: %s", self.name, error)

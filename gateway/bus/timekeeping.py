@@ -1,4 +1,5 @@
-"""How the devices of a bus get the time: which writes set their `clock` registers. Pure; it sends nothing.
+"""How the devices of a bus get the time, and give it back: which writes set their `clock` registers, and whose is
+read when the gateway does not know the time itself. Pure; it sends nothing.
 
 A profile asks for it with a writable holding register of the name `clock`, a whole number of seconds since
 1970. One broadcast sets all clocks at one address. But every device hears a broadcast, and one of another
@@ -61,7 +62,9 @@ class Timekeeper:
     def __init__(self, profiles: Sequence[Profile], now: float, *, broadcast: bool = True) -> None:
         self._writes = clock_writes(profiles, broadcast=broadcast)
         self._waiting: list[ClockWrite] = []
-        self._next_round = now + FIRST_AFTER_S
+        self._clocks = [(index, clock) for index, profile in enumerate(profiles) if (clock := clock_of(profile))]
+        self._unasked: list[tuple[int, Register]] = []
+        self._next_round = self._next_questions = now + FIRST_AFTER_S
 
     def next(self, now: float, state: ClockState) -> ClockWrite | None:
         """The write to make now, if any: one at a time, so that no alarm waits for long."""
@@ -69,6 +72,15 @@ class Timekeeper:
             self._next_round = now + EVERY_S
             self._waiting = list(self._writes)
         return self._waiting.pop(0) if self._waiting else None
+
+    def question(self, now: float, state: ClockState) -> tuple[int, Register] | None:
+        """The device whose clock is to be read now, if any, by its place: while the machine's own is not trusted."""
+        if state == "trusted":
+            self._unasked.clear()
+        elif now >= self._next_questions:
+            self._next_questions = now + EVERY_S
+            self._unasked = [(index, clock) for index, clock in self._clocks if clock.access != "w"]
+        return self._unasked.pop(0) if self._unasked else None
 
 
 def _harmless(profile: Profile, place: Register) -> bool:

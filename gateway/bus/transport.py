@@ -4,7 +4,7 @@ Every exchange takes one path: a frame of ours goes out, what comes back is judg
 only when its checksum, unit id, function, length and (for a write) what it repeats are those of the request; whatever
 else comes is named by its cause and thrown away.
 
-Sources: MODBUS Application Protocol V1.1b3 (functions 1 to 6, 15, 16, 20 and 43/14) and MODBUS over Serial Line V1.02.
+Sources: MODBUS Application Protocol V1.1b3 (functions 1 to 6, 15, 16, 20, 21 and 43/14), MODBUS over Serial Line V1.02.
 """
 
 import struct
@@ -26,12 +26,15 @@ from gateway.profile.model import BIT_KINDS, Kind
 
 READ_FUNCTION: dict[Kind, int] = {"coil": 1, "discrete": 2, "holding": 3, "input": 4}
 _READ_FILE = 0x14
+_WRITE_FILE = 0x15
 _REFERENCE_TYPE = 6  # of a file record, the only one there is
 _IDENTIFY = 0x2B
 _MEI_IDENTIFICATION = 0x0E
 _MOST_OBJECT_FRAMES = 8
 # MODBUS over Serial Line V1.02, 2.4.1: after a broadcast 100 to 200 ms "to allow any slave to process it".
 BROADCAST_TURNAROUND_S = 0.1
+# A board gives up on half a frame after 40 ms (docs/firmware.md).
+FORGETTING_S = 0.06
 # termios.error is no OSError: it comes from flushing a port that was pulled out
 _PORT_ERRORS = (serial.SerialException, OSError, termios.error)
 
@@ -65,6 +68,10 @@ class Line:
     def close(self) -> None:
         self._port.close()
 
+    def be_patient(self, seconds: float) -> None:
+        """From now on a device may take so long before it begins its answer."""
+        self._port.timeout = seconds
+
     def read(self, unit: int, kind: Kind, address: int, count: int) -> list[int]:
         """`count` registers (0 to 65535) or bits (0 or 1) of `kind` from `address`."""
         asked = f"a read of {kind} {address}" + (f" to {address + count - 1}" if count > 1 else "")
@@ -81,11 +88,19 @@ class Line:
         frame = self._ask(unit, pdu, modbus.file_answer_bytes(count), asked)
         return list(struct.unpack(f">{count}H", frame[5:-2]))
 
-    def broadcast_registers(self, address: int, values: Sequence[int]) -> None:
+    def write_file(self, unit: int, file: int, record: int, values: Sequence[int]) -> None:
+        """`values` (1 to 121 registers) into a file from `record` on (function 21, one part); its answer repeats it."""
+        part = struct.pack(f">BHHH{len(values)}H", _REFERENCE_TYPE, file, record, len(values), *values)
+        pdu = bytes((_WRITE_FILE, len(part))) + part
+        self._ask(unit, pdu, 1 + len(pdu) + 2, f"a write of file {file} from record {record}", repeats=pdu)
+
+    def broadcast_registers(
+        self, address: int, values: Sequence[int], turnaround: float = BROADCAST_TURNAROUND_S
+    ) -> None:
         """Write holding registers of every device on the line (function 16 to unit 0); nobody answers."""
         body = struct.pack(f">BBHHB{len(values)}H", 0, 16, address, len(values), 2 * len(values), *values)
         with self._guarded():
-            self._port.tell(body + modbus.crc(body), BROADCAST_TURNAROUND_S)
+            self._port.tell(body + modbus.crc(body), turnaround)
         self.after_each(self._port.sent_at, self._port.sent, b"")
         self.busy_s += (len(body) + 2) * self.wire.t_char + self.wire.silence
 
@@ -108,6 +123,21 @@ class Line:
         bits = sum(bool(on) << place for place, on in enumerate(values)).to_bytes(octets, "little")
         self._write(unit, struct.pack(">BHHB", 15, address, len(values), octets) + bits, f"coil {address}")
 
+    def listen(self, seconds: float) -> bytes:
+        """What comes within `seconds` although nobody was asked."""
+        with self._guarded():
+            return self._port.listen(seconds)
+
+    def call(self, body: bytes, length: int) -> bytes:
+        """Ask all at once what some may answer with `length` bytes: what came, whole, garbled or empty."""
+        with self._guarded():
+            frame = self._port.ask(body + modbus.crc(body), length)
+            if not modbus.intact(frame):
+                # What several have said at once must be forgotten by each of them, or it spoils the next question.
+                self._port.quieten(FORGETTING_S if frame else 0.0)
+        self.after_each(self._port.sent_at, self._port.sent, frame)
+        return frame
+
     def identity(self, unit: int) -> dict[int, str]:
         """The basic device identification (function 2B/0E): vendor 0, product code 1, revision 2."""
         objects: dict[int, str] = {}
@@ -121,6 +151,12 @@ class Line:
             if not more:
                 break
         return objects
+
+    def identity_object(self, unit: int, number: int) -> str:
+        """One object of the device identification, such as 80h, which the basic part leaves out (2B/0E, code 4)."""
+        pdu = bytes((_IDENTIFY, _MEI_IDENTIFICATION, 4, number))
+        frame = self._ask(unit, pdu, None, f"a read of its identification, object {number:02X}h")
+        return dict(_objects(frame)).get(number, "")
 
     def _write(self, unit: int, pdu: bytes, where: str) -> None:
         """A write is answered by its first five bytes: function, address, and value or quantity."""

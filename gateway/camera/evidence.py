@@ -1,7 +1,7 @@
-"""Stills that go with an event: bounded in size, kept for their time, then deleted with proof.
+"""Stills that go with an event: kept for their time, then deleted with proof; earlier only for want of disk.
 
-Only blurred pictures come here. Each has its SHA-256 in the event; each deletion, and each time somebody takes one
-out, is a row of a chained register, so that a row that was altered or taken away shows.
+Only blurred pictures come here, and it opens none of them. Each has its SHA-256 in the event; each deletion, and each
+time somebody takes one out, is a row of a chained register, so that a row that was altered or taken away shows.
 """
 
 import fcntl
@@ -11,11 +11,8 @@ import logging
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from io import BytesIO
 from pathlib import Path
 from typing import Any
-
-from PIL import Image
 
 from gateway.errors import GewuError, StoreError
 from gateway.records import Evidence, rfc3339
@@ -24,28 +21,11 @@ _log = logging.getLogger(__name__)
 
 FOLDER = "evidence"
 REGISTER = "register.jsonl"
-MOST_SIDE = 1280
-MOST_BYTES = 250_000
-_QUALITIES = (82, 70, 55, 40, 25)
 _FIRST = "0" * 64
 
 
 class EvidenceFull(StoreError):
     """The stills reached their share of the disk; what is there may not be deleted before its time."""
-
-
-def encoded(image: Image.Image) -> bytes:
-    """A JPEG of at most MOST_SIDE pixels a side and MOST_BYTES, without any metadata."""
-    small = image
-    if max(image.size) > MOST_SIDE:
-        small = image.copy()
-        small.thumbnail((MOST_SIDE, MOST_SIDE), Image.Resampling.BILINEAR)
-    for quality in _QUALITIES:
-        out = BytesIO()
-        small.save(out, "JPEG", quality=quality)
-        if out.tell() <= MOST_BYTES:
-            break
-    return out.getvalue()
 
 
 @dataclass
@@ -103,6 +83,29 @@ class EvidenceStore:
             self._delete(path)
             gone += 1
         return gone
+
+    def give_way(self, wanted: int) -> int:
+        """The disk is full: delete stills, the first to go first, until `wanted` bytes are free; how many are.
+
+        Records go before pictures. It raises nothing: what cannot be deleted stays.
+        """
+        freed = 0
+        for path in self.stills():
+            if freed >= wanted:
+                break
+            try:
+                content = path.read_bytes()
+                # Room first, then the row, for which there was none. A power cut between leaves an empty still, which
+                # gets its row when its time comes.
+                os.truncate(path, 0)
+                freed += len(content)
+                self.note("deleted", path.name, hashlib.sha256(content).hexdigest(), "the disk was full", "gateway")
+                path.unlink()
+            except (OSError, StoreError) as error:
+                _log.error("the still %s cannot give way: %s", path.name, error)
+        if freed:
+            _log.warning("the disk is full: stills of %d bytes were deleted before their time", freed)
+        return freed
 
     def _delete(self, path: Path) -> None:
         content = path.read_bytes()

@@ -4,7 +4,7 @@ import base64
 from collections.abc import Sequence
 from html import escape
 
-from gateway.camera.evidence import encoded
+from gateway.camera.still import encoded
 from gateway.camera.tour import Stop
 
 CHINESE = {

@@ -13,11 +13,13 @@ import msgspec
 from gateway.camera import trust
 from gateway.camera.trust import AlteredModel
 from gateway.errors import GewuError
+from gateway.prepared import prepared
 
 CardT = TypeVar("CardT")
 SUFFIX = ".sig"
 
 
+@prepared
 class ModelFile(msgspec.Struct, frozen=True):
     """The card's table `model`: the file beside the card, and its SHA-256 in hexadecimal digits."""
 

@@ -16,9 +16,10 @@ import msgspec
 from PIL import Image
 
 from gateway.camera.classifier import Verdict
-from gateway.camera.evidence import EvidenceStore, encoded
+from gateway.camera.evidence import EvidenceStore
 from gateway.camera.eye import BLIND, Change, Eye, Open, Sight, masked
 from gateway.camera.source import Source, SourceTrouble
+from gateway.camera.still import encoded
 from gateway.clock import Clock
 from gateway.config import hours
 from gateway.config.camera_tables import Camera

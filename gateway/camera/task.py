@@ -8,9 +8,11 @@ from typing import Any
 
 import msgspec
 
+from gateway.prepared import prepared
 from gateway.records import Event, OpenEvent
 
 
+@prepared
 class Task(msgspec.Struct, frozen=True, kw_only=True):
     """`cameras` and `vision` as the configuration has them; `open`: events that were not cleared when it was told."""
 
@@ -21,6 +23,7 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     open: list[OpenEvent]
 
 
+@prepared
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
     """Draw what camera `camera` sees now into the file `into`."""
 

@@ -21,6 +21,7 @@ from typing import Any, Protocol
 import msgspec
 
 from gateway import shipped
+from gateway.camera.evidence import EvidenceStore
 from gateway.camera.rounds import Rounds
 from gateway.camera.task import WORDS, Answered, Asked, Beat, CameraStatus, Happened, Task
 from gateway.clock import Clock
@@ -64,6 +65,8 @@ class CameraWatch:
         self._command = command or [sys.executable, "-m", "gateway.camera.worker"]
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="cameras", daemon=True)
+        vision = config.vision
+        self._evidence = EvidenceStore(config.gateway.data_dir, vision.keep, vision.max_bytes, clock.wall_ms)
         self._rounds = Rounds(config, clock, self.look, self._stop)
         self._process: subprocess.Popen[bytes] | None = None
         self._waiting: deque[Happened] = deque()
@@ -101,6 +104,10 @@ class CameraWatch:
             "rss_mb": round(_rss(process.pid) / 1e6, 1) if process else None,
             "cameras": msgspec.to_builtins(self._cameras),
         }
+
+    def give_way(self, wanted: int) -> int:
+        """Delete about `wanted` bytes of stills, for the disk is full; how many it was. From any thread."""
+        return self._evidence.give_way(wanted)
 
     def look(self, camera: str, seconds: float = 20.0) -> dict[str, Any]:
         """What `camera` sees now, its picture in the file `picture`. Raises GewuError, TryAgain."""

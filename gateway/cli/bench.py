@@ -156,6 +156,42 @@ def camera(
     show(measurement.measure(measurement.Plan(dataset, pictures, seconds, hours, into)), json_output)
 
 
+@app.command()
+def soak(
+    hours: Annotated[float, typer.Option(min=0.1, max=1000.0, help="Simulated hours.")] = 72.0,
+    load: Annotated[
+        float, typer.Option(min=0.1, max=20.0, help="Times the design load: 100 devices, ten values each, every 10 s.")
+    ] = 1.0,
+    seed: Annotated[int, typer.Option(help="The same seed brings the same faults.")] = 1,
+    json_output: JsonFlag = False,
+) -> None:
+    """Three days of a gateway in twenty minutes, a fault every 30 simulated seconds; what was lost: nothing."""
+    import signal
+
+    from hil_tests.bench import soak as measurement
+
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # its folder lies in memory and must not stay there
+    report = measurement.measure(measurement.Plan(hours, load, seed), say)
+    show(report, json_output)
+    if measurement.broken(report):
+        raise typer.Exit(1)
+
+
+@app.command()
+def provision(
+    boards: Annotated[int, typer.Option(min=1, max=100, help="Boards from erased to commissioned.")] = 40,
+    addressed: Annotated[int, typer.Option(min=1, max=246, help="Boards on one address, at 9600 baud.")] = 32,
+    json_output: JsonFlag = False,
+) -> None:
+    """The installer's day on virtual boards: flash, commission, all of it again, addresses (some minutes)."""
+    from gateway.cli.provision_options import needs
+    from hil_tests.bench import provision as measurement
+
+    for module in ("esptool", "mpremote"):
+        needs(module)
+    show(measurement.measure(boards, addressed, say), json_output)
+
+
 def show(report: Any, json_output: bool) -> None:
     """The report (`name`, `rows`, `machine`) as JSON or as a table."""
     document = msgspec.to_builtins(report)

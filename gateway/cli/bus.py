@@ -6,7 +6,7 @@ import typer
 from rich.progress import Progress
 from rich.table import Table
 
-from gateway.cli import bus_sniff, bus_watch, bus_write
+from gateway.cli import bus_address, bus_sniff, bus_watch, bus_wiring, bus_write
 from gateway.cli.bus_line import (
     AddressOption,
     BaudOption,
@@ -32,6 +32,8 @@ app = typer.Typer(help="A technician's view of one bus.", no_args_is_help=True)
 app.command()(bus_write.write)
 app.command()(bus_watch.watch)
 app.command()(bus_sniff.sniff)
+app.command()(bus_address.address)
+app.command()(bus_wiring.wiring)
 
 
 @app.command()
@@ -99,7 +101,7 @@ def scan(
     A device that takes longer than --timeout to begin its answer is not found.
     """
     from gateway import profile as profiles
-    from gateway.bus.scan import others, spelled, sweep
+    from gateway.bus.scan import named, others, spelled, sweep
 
     known = [profiles.load(name) for name in profiles.shipped()]
     units, found = range(first, last + 1), list[dict[str, Any]]()
@@ -107,7 +109,10 @@ def scan(
     with Progress(transient=True, disable=not plain.is_terminal or json_output) as progress:
         task = progress.add_task("asking", total=len(units))
         try:
-            found += [_row(one) for one in sweep(line, units, known, lambda: progress.advance(task))]
+            heard = list(sweep(line, units, known, lambda: progress.advance(task)))
+            if holder is None and not port.startswith("tcp://") and any(_ours(one) for one in heard):
+                heard = named(line, heard)
+            found += [_row(one) for one in heard]
         finally:
             line.close()
         clean = any(row["identity"] or row["profile"] for row in found)
@@ -165,6 +170,11 @@ def _at(
     finally:
         line.close()
     return [row for row in rows if row["identity"] or row["profile"]]
+
+
+def _ours(found: "Found") -> bool:
+    """Whether boards of this project may answer here: one does, or several garble one another."""
+    return found.trouble is not None or found.identity.get("object0") == "Gewu"
 
 
 def _row(found: "Found") -> dict[str, Any]:

@@ -80,6 +80,25 @@ def open_bus(port: str, baud: int, parity: str, stopbits: int, timeout: float) -
     return Line(port, bus.port, wire_of(bus.port, bus.baud, bus.parity, bus.stopbits), bus.timeout)
 
 
+def own_line(port: str, baud: int, parity: str, stopbits: int, timeout: float) -> "Line":
+    """The line itself, for what no gateway lends. Trouble `no-port`, `no-permission` or `port-busy` says why not."""
+    from gateway.bus.trouble import PortTrouble
+    from provisioning.trouble import Trouble, look_at_port
+
+    if port.startswith("tcp://"):
+        raise ConfigurationError("Modbus TCP has no line that boards share; name a serial port.")
+    look_at_port(port)
+    holder = find_holder(port, None)
+    if holder is not None:
+        raise Trouble("port-busy", f"the gateway in {holder.data_dir} has {port}")
+    try:
+        return open_bus(port, baud, parity, stopbits, timeout)
+    except PortTrouble as trouble:
+        if "in use" in str(trouble):
+            raise Trouble("port-busy", f"another program has {port}") from trouble
+        raise
+
+
 def shown(value: object) -> str:
     """A value as a person reads it."""
     return "yes" if value is True else "no" if value is False else str(value)

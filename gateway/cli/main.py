@@ -19,6 +19,7 @@ from gateway.cli import (
     demo,
     doctor,
     firmware,
+    hil,
     outbox,
     patrol,
     profile,
@@ -61,6 +62,7 @@ app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options"
     test.test
 )
 app.command()(run.run)
+app.command()(hil.hil)
 app.command()(check.check)
 app.command()(schema.schema)
 app.command()(doctor.doctor)

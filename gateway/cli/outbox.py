@@ -114,4 +114,5 @@ def _show(found: dict[str, Any]) -> None:
     plain.print(f"delivered {found['delivered']}")
     plain.print(f"queued    {found['queued']}{since}")
     plain.print(f"dropped   {found['dropped']}")
+    plain.print(f"inbox     {found['inbox']}")
     plain.print(f"on disk   {found['bytes'] / 1e6:.1f} MB")

@@ -1,4 +1,4 @@
-"""`gewu provision`: the installer's day, from a box of boards to their labels. Each piece has its module."""
+"""`gewu provision`: the installer's day, from a box of boards to a signed sheet. Each piece has its module."""
 
 from pathlib import Path
 from typing import Annotated
@@ -7,11 +7,18 @@ import typer
 
 from gateway.cli.output import JsonFlag, plain, print_json
 from gateway.cli.provision_commission import commission
+from gateway.cli.provision_deb import deb
+from gateway.cli.provision_gateway import gateway
 from gateway.cli.provision_label import label
 from gateway.cli.provision_options import AtOnceOption, MorePorts, PortsOption, each_once, needs
+from gateway.cli.provision_report import report
+from gateway.cli.provision_retire import retire
+from gateway.cli.provision_update import pack, update
+from gateway.cli.provision_update_boards import update_boards
+from gateway.cli.provision_verify import verify
 
 app = typer.Typer(
-    no_args_is_help=True, help="The installer's work: plan, flash, commission, label (docs/provisioning.md)."
+    no_args_is_help=True, help="The installer's work, from a box of boards to a signed sheet (docs/provisioning.md)."
 )
 
 PlanArgument = Annotated[Path, typer.Argument(metavar="PLAN", help="CSV (UTF-8 or GB18030) or xlsx.")]
@@ -76,3 +83,11 @@ def flash(
 
 app.command()(commission)
 app.command()(label)
+app.command()(verify)
+app.command()(report)
+app.command()(retire)
+app.command("update-boards")(update_boards)
+app.command()(gateway)
+app.command()(deb)
+app.command()(pack)
+app.command()(update)

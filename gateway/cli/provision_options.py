@@ -10,6 +10,9 @@ from gateway.errors import ConfigurationError
 PortsOption = Annotated[
     list[str], typer.Option("--port", help="Serial port of a board; give it once for each board.", show_default=False)
 ]
+OptionalPorts = Annotated[
+    list[str] | None, typer.Option("--port", help="Serial port of a board; give it once for each board.")
+]
 # `--port A B C` and `--port A --port B --port C` are the same.
 MorePorts = Annotated[list[str] | None, typer.Argument(metavar="[PORT]...", help="More ports.", show_default=False)]
 AtOnceOption = Annotated[int, typer.Option("--at-once", min=1, max=32, help="So many boards at the same time.")]

@@ -13,13 +13,13 @@ _EVERY_PERCENT = 25
 class Ports:
     """`with Ports(ports) as ports: ports.said(port, step, percent)`; `said` may be called from any thread."""
 
-    def __init__(self, ports: Sequence[str]) -> None:
+    def __init__(self, ports: Sequence[str], bars: bool = True) -> None:
         self._console = Console(stderr=True, soft_wrap=True, highlight=False)
         self._lock = threading.Lock()
         self._shown: dict[str, tuple[str, int]] = {}
         self._progress: Progress | None = None
         self._tasks: dict[str, TaskID] = {}
-        if self._console.is_terminal:
+        if bars and self._console.is_terminal and ports:
             columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[step]}"))
             self._progress = Progress(*columns, console=self._console)
             self._tasks = {port: self._progress.add_task(port, total=100, step="waits") for port in ports}

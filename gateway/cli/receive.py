@@ -5,7 +5,7 @@ import logging
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,6 +15,7 @@ from gateway.cli.output import JsonFlag, plain, print_json, say
 from gateway.errors import ConfigurationError, GewuError
 
 if TYPE_CHECKING:
+    from gateway.clock import Clock
     from gateway.receiver.receiver import Receiver
 
 
@@ -59,6 +60,7 @@ def receive(
     """
     if context.invoked_subcommand is not None:
         return
+    from gateway.clock import SystemClock
     from gateway.receiver.into import opened
     from gateway.receiver.receiver import Receiver
     from gateway.receiver.subscriber import Access, Subscriber
@@ -75,7 +77,7 @@ def receive(
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    receiver = Receiver(subscriber, keep, file=report_file)
+    receiver = Receiver(subscriber, keep, file=report_file, wall=_known_time(SystemClock()))
     subscriber.start()
     try:
         report = _serve(receiver, stop, seconds)
@@ -87,6 +89,10 @@ def receive(
     if not subscriber.connections:
         raise GewuError(f"{url} was never reached, so nothing is proved.")
     raise typer.Exit(1 if report["lost"] else 0)
+
+
+def _known_time(clock: "Clock") -> Callable[[], int | None]:
+    return lambda: clock.wall_ms() if clock.state() == "trusted" else None
 
 
 def _serve(receiver: "Receiver", stop: threading.Event, seconds: float | None) -> dict[str, Any]:

@@ -59,12 +59,12 @@ def _serve(village: Any, as_json: bool) -> None:
 
 @app.command()
 def inject(
-    board: Annotated[str, typer.Argument(help="Id of the board.")],
+    board: Annotated[str, typer.Argument(help="Id of the board, or the name of a bus, a link or a gateway.")],
     values: Pairs,
     rig: RigOption = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Change what BOARD measures (current=80 voltage=231 ...), move its lever (handle=0), or kill it (kill=1)."""
+    """Change what BOARD measures (current=80 ...), move its lever (handle=0), kill it (kill=1), or spoil a bus."""
     _change(rig, {"do": "inject", "board": board, "values": _pairs(values)}, as_json)
 
 
@@ -75,7 +75,10 @@ def fault(
     rig: RigOption = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Set faults of BUS: noise, drop and collide (chances), delay (seconds), echo and unplug (0 or 1)."""
+    """Faults of BUS: chances noise, drop, collide, unterminated; delay (s); echo, unplug, swapped, unbiased (0 or 1).
+
+    docs/village.md says what each does.
+    """
     _change(rig, {"do": "fault", "bus": bus, "values": _pairs(values)}, as_json)
 
 
@@ -117,5 +120,10 @@ def _show(document: dict[str, Any], as_json: bool) -> None:
                 f"  {board['id']} on {board['bus']}, address {board['address']}: usb {board['usb']}, "
                 f"bootloader {board['bootloader']}, pid {board['pid']}"
             )
+        for link in document["links"]:
+            about = f" ({link['why']})" if link["why"] else ""
+            plain.print(f"link {link['name']}: {link['host']}:{link['port']}, by {link['kind']}{about}")
+        for one in document["gateways"]:
+            plain.print(f"gateway {one['name']}: {'up' if one['up'] else 'ended'}, pid {one['pid']}, {one['data_dir']}")
         plain.print(f"rig in {document['rig']}")
     sys.stdout.flush()  # whoever started the rig waits for this

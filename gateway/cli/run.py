@@ -3,6 +3,7 @@
 import logging
 import os
 import signal
+import sys
 import threading
 from pathlib import Path
 from typing import Annotated
@@ -20,17 +21,29 @@ def run(
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log every exchange too.")] = False,
     json_output: JsonFlag = False,
 ) -> None:
-    """Run the gateway until SIGTERM or Ctrl-C; with --json its last status is printed at the end."""
+    """Run the gateway until SIGTERM or Ctrl-C; SIGHUP reads the configuration anew.
+
+    With --json its last status is printed at the end.
+    """
     from gateway.agent import Agent
+    from gateway.cli.reload import Reload, run_anew
     from gateway.clock import SystemClock
     from gateway.config import load
 
     _log_to_stderr(verbose)
     stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
+    reload = Reload(config)
+    ends = [signal.SIGTERM, signal.SIGINT]
+    if sys.stdin is not None and sys.stdin.isatty():
+        ends.append(signal.SIGHUP)  # the terminal is gone
+    else:
+        signal.signal(signal.SIGHUP, lambda *_: reload.ask())
+    for number in ends:
         signal.signal(number, lambda *_: stop.set())
     agent = Agent(load(config), SystemClock())
-    agent.run(stop)
+    agent.run(stop, reload.wanted)
+    if reload.granted and not stop.is_set():
+        run_anew()
     if json_output:
         print_json(agent.status())
 

@@ -20,12 +20,13 @@ class Subject(StrEnum):
     message = "message"
     rules = "rules"
     site = "site"
+    installation = "installation"
 
 
 def schema(
     subject: Annotated[Subject, typer.Argument(help="What to describe.")], json_output: JsonFlag = False
 ) -> None:
-    """Print the JSON Schema of gewu.toml, a profile, the native messages, rules or a virtual village's site file."""
+    """Print the JSON Schema of gewu.toml, a profile, messages, rules, a virtual village's site or an installation's."""
     print_json(SCHEMAS[subject]())  # a schema is JSON with and without --json
 
 
@@ -65,10 +66,17 @@ def _site() -> Schema:
     return root.model_json_schema()
 
 
+def _installation() -> Schema:
+    from provisioning.site.model import SiteFile
+
+    return SiteFile.model_json_schema()
+
+
 SCHEMAS: dict[Subject, Callable[[], Schema]] = {
     Subject.config: _config,
     Subject.profile: _profile,
     Subject.message: _message,
     Subject.rules: _rules,
     Subject.site: _site,
+    Subject.installation: _installation,
 }

@@ -12,7 +12,12 @@ from gateway.cli.output import JsonFlag, print_json, say
 from gateway.errors import ConfigurationError
 
 # Debian package by the program that shows it is there.
-_PACKAGES = {"mosquitto": "mosquitto", "nats-server": "nats-server", "rabbitmq-server": "rabbitmq-server"}
+_PACKAGES = {
+    "mosquitto": "mosquitto",
+    "nats-server": "nats-server",
+    "rabbitmq-server": "rabbitmq-server",
+    "systemd-analyze": "systemd",
+}
 _SYSTEM_PATH = "/usr/local/sbin:/usr/sbin:/sbin"
 
 

@@ -5,9 +5,10 @@ go out in Rice's code (a quotient in unary, k bits of remainder), which for meas
 bit of the entropy. Unary and plain bits are kept apart, so that both are taken apart at the interpreter's full speed.
 """
 
-from collections.abc import Sequence
-from functools import cache
-from itertools import pairwise
+import struct
+from collections.abc import Callable, Iterable, Sequence
+from functools import cache, lru_cache
+from itertools import accumulate, pairwise
 
 # A quotient of so many or more is written as this many ones, and the rest of it among the varints.
 _ESCAPE = 20
@@ -16,6 +17,7 @@ _LEVEL, _DELTA, _FIXED, _CONSTANT = range(4)
 _MOST_BITS = 62
 _MOST_VARINT = 1024
 _MOST_TABLE = 10  # bits; some 200 kB of tables for the speed of both ways
+_MOST_CUT = 128  # numbers: some 40 of each device lie in a block, and what cuts them is kept
 
 
 def varint(number: int) -> bytes:
@@ -36,6 +38,11 @@ def zigzag(number: int) -> int:
 def unzigzag(number: int) -> int:
     """The inverse of `zigzag`."""
     return -(number + 1 >> 1) if number & 1 else number >> 1
+
+
+_UNZIGZAG = [unzigzag(number) for number in range(1 << 12)]  # what noise takes
+_STEPS = list(map(float, _UNZIGZAG))
+_EXACT = 1 << 52  # beyond, a float is no whole number of every value
 
 
 class Writer:
@@ -143,9 +150,9 @@ def _written(width: int) -> list[str]:
 
 
 @cache
-def _spoken(width: int) -> dict[str, int]:
-    """The inverse of `_written`."""
-    return {text: number for number, text in enumerate(_written(width))}
+def _spoken(width: int) -> dict[bytes, int]:
+    """The inverse of `_written`, by the same digits as bytes."""
+    return {text.encode(): number for number, text in enumerate(_written(width))}
 
 
 def _octets(bits: str) -> bytes:
@@ -153,6 +160,12 @@ def _octets(bits: str) -> bytes:
         return b""
     bits += "1" * (-len(bits) % 8)
     return int(bits, 2).to_bytes(len(bits) // 8, "big")
+
+
+@lru_cache(512)
+def _cutter(width: int, count: int) -> Callable[[bytes, int], tuple[bytes, ...]]:
+    """Cuts `count` pieces of `width` bytes."""
+    return struct.Struct(f"{width}s" * count).unpack_from
 
 
 def _bit_string(data: bytes) -> str:
@@ -165,9 +178,11 @@ class Reader:
     def __init__(self, head: bytes, unary: bytes = b"", plain: bytes = b"", doubles: bytes = b"") -> None:
         self._head = head
         self._at = 0
-        self._quotients = list(map(len, _bit_string(unary).split("0")))
+        ones = _bit_string(unary)
+        self._quotients = list(map(len, ones.split("0")))
         self._quotient = 0
-        self._plain = _bit_string(plain)
+        self._escapes = "1" * _ESCAPE in ones
+        self._plain = _bit_string(plain).encode()
         self._bit = 0
         self._doubles = doubles
         self._double = 0
@@ -175,14 +190,18 @@ class Reader:
     def number(self, most: int | None = None) -> int:
         """One number from 0 up, at most `most`."""
         number = shift = 0
-        while True:
-            octet = self.octets(1)[0]
-            number |= (octet & 0x7F) << shift
-            shift += 7
-            if octet < 0x80:
-                break
-            if shift > _MOST_VARINT:
-                raise ValueError("a number without end")
+        try:
+            while True:
+                octet = self._head[self._at]
+                self._at += 1
+                number |= (octet & 0x7F) << shift
+                if octet < 0x80:
+                    break
+                shift += 7
+                if shift > _MOST_VARINT:
+                    raise ValueError("a number without end")
+        except IndexError:
+            raise ValueError("it ends too early") from None
         if most is not None and number > most:
             raise ValueError(f"a count of {number}, where {most} is the most")
         return number
@@ -218,34 +237,51 @@ class Reader:
         if not count:
             return []
         way, k = divmod(self.octets(1)[0], 64)
+        return self._column(count, way, k, self.signed())
+
+    def decimals(self, count: int, scale: int) -> list[float]:
+        """The next run of `count` numbers, at least one, divided by `scale`."""
+        way, k = divmod(self.octets(1)[0], 64)
         base = self.signed()
+        if way == _LEVEL and k and not self._escapes and abs(base) < _EXACT:  # measured noise: nearly all there is
+            both = zip(self._some_quotients(count), self._bits(count, k), strict=True)
+            middle, divisor, steps = float(base), float(scale), _STEPS  # exact, and quicker than whole numbers
+            try:
+                return [(middle + steps[q << k | r]) / divisor for q, r in both]
+            except IndexError:  # wider than most
+                self._quotient, self._bit = self._quotient - count, self._bit - count * k
+        return [number / scale for number in self._column(count, way, k, base)]
+
+    def _column(self, count: int, way: int, k: int, base: int) -> list[int]:
         if way == _CONSTANT:
             return [base] * count
         if way == _FIXED:
             return [base + number for number in self._bits(count, k)]
         if way == _LEVEL:
-            return [base - (u + 1 >> 1) if u & 1 else base + (u >> 1) for u in self._rice(count, k)]
+            return [base + step for step in self._steps(count, k)]
         drift = self.signed()
-        numbers = [base]
-        for u in self._rice(count - 1, k):
-            base += drift - (u + 1 >> 1) if u & 1 else drift + (u >> 1)
-            numbers.append(base)
-        return numbers
+        return list(accumulate([drift + step for step in self._steps(count - 1, k)], initial=base))
 
-    def _rice(self, count: int, k: int) -> list[int]:
+    def _steps(self, count: int, k: int) -> list[int]:
+        """The next `count` distances, in Rice's code and zigzag."""
+        quotients = self._some_quotients(count)
+        if self._escapes:
+            quotients = [q if q < _ESCAPE else _ESCAPE + self.number() for q in quotients]
+        rests = list(self._bits(count, k))
+        try:
+            return [_UNZIGZAG[q << k | r] for q, r in zip(quotients, rests, strict=True)]
+        except IndexError:  # wider than most
+            return [unzigzag(q << k | r) for q, r in zip(quotients, rests, strict=True)]
+
+    def _some_quotients(self, count: int) -> list[int]:
         begin = self._quotient
-        quotients = self._quotients[begin : begin + count]
         self._quotient = begin + count
         # The last of all is what follows the last 0: no number.
         if len(self._quotients) <= self._quotient:
             raise ValueError("it ends too early")
-        if max(quotients, default=0) >= _ESCAPE:
-            quotients = [q if q < _ESCAPE else _ESCAPE + self.number() for q in quotients]
-        if not k:
-            return quotients
-        return [q << k | r for q, r in zip(quotients, self._bits(count, k), strict=True)]
+        return self._quotients[begin : begin + count]
 
-    def _bits(self, count: int, width: int) -> list[int]:
+    def _bits(self, count: int, width: int) -> Iterable[int]:
         if not width:
             return [0] * count
         begin, end = self._bit, self._bit + count * width
@@ -253,7 +289,9 @@ class Reader:
             raise ValueError("it ends too early")
         self._bit = end
         plain = self._plain
-        if width <= _MOST_TABLE:
-            spoken = _spoken(width)
+        if width > _MOST_TABLE:
+            return [int(plain[at : at + width], 2) for at in range(begin, end, width)]
+        spoken = _spoken(width)
+        if count > _MOST_CUT:
             return [spoken[plain[at : at + width]] for at in range(begin, end, width)]
-        return [int(plain[at : at + width], 2) for at in range(begin, end, width)]
+        return map(spoken.__getitem__, _cutter(width, count)(plain, begin))

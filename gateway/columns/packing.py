@@ -15,11 +15,14 @@ import struct
 import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from itertools import repeat
+from typing import Any
 
 from gateway.columns import tables, values
 from gateway.columns.integers import Reader, Writer, varint
 from gateway.columns.quick import FORM, unpack_quickly
 from gateway.columns.tables import LastShape, Shape, Successor
+from gateway.columns.unpacked import Table, Unpacked, makers
 from gateway.columns.words import WORDS
 from gateway.records import Reading, Value
 
@@ -65,8 +68,13 @@ def pack(readings: Sequence[Reading]) -> bytes:
 
 def unpack(body: bytes) -> list[Reading]:
     """The readings that `pack` or `pack_quickly` made `body` of. Raises ValueError for any other bytes."""
+    return list(opened(body))
+
+
+def opened(body: bytes) -> Sequence[Reading]:
+    """As `unpack`, but what `pack` packed is only taken apart: `Unpacked`."""
     try:
-        return unpack_quickly(body) if body[0] == FORM else list(_readings(body))
+        return unpack_quickly(body) if body[0] == FORM else Unpacked(_table(body))
     except (
         TypeError,
         ValueError,
@@ -95,7 +103,7 @@ def _columns(
     return list(columns.values())
 
 
-def _readings(body: bytes) -> Iterator[Reading]:
+def _table(body: bytes) -> Table:
     way, source = body[0], Reader(*_sections(body))
     if way not in (_BY_NAME, _BY_DEVICE):
         raise ValueError(f"a form {way}")
@@ -106,36 +114,34 @@ def _readings(body: bytes) -> Iterator[Reading]:
     of_shape = tables.read_sequence(source, total, len(shapes), LastShape(of_device))
     texts = tables.read_texts(source)
     times, starts = source.column(total), source.column(total)
+    of_group = list(zip(of_device, of_shape, strict=True)) if way == _BY_DEVICE else [(0, s) for s in of_shape]
+    rows = _rows(source, shapes, texts, of_group, way == _BY_DEVICE)
+    return Table(devices, shapes, of_device, of_shape, times, starts, rows)
+
+
+def _rows(
+    source: Reader, shapes: list[Shape], texts: list[str], of_group: list[tuple[int, int]], by_device: bool
+) -> list[Any]:
+    """The values of each reading, as `makers` make one of them; the readings of one group have the same columns."""
+    groups = Counter(of_group)
+    keys: dict[tuple[int, int], list[Key]] = {
+        group: [(group[0], name) for name in shapes[group[1]][1]] if by_device else list(shapes[group[1]][1])
+        for group in groups
+    }
     lengths: dict[Key, int] = {}
-    keys: dict[tuple[int, int], list[Key]] = {}
-    for both, count in Counter(zip(of_device, of_shape, strict=True)).items():
-        names = shapes[both[1]][1]
-        keys[both] = [(both[0], name) for name in names] if way == _BY_DEVICE else list(names)
-        for key in keys[both]:
+    for group, count in groups.items():
+        for key in keys[group]:
             lengths[key] = lengths.get(key, 0) + count
     if sum(lengths.values()) > _MOST_VALUES:
         raise ValueError("more values than in any of ours")
     columns = {key: iter(values.read(source, length, texts)) for key, length in lengths.items()}
-    taking = {both: [columns[key].__next__ for key in its] for both, its in keys.items()}
-    return map(_reading_of(devices, shapes, taking), of_device, of_shape, times, starts)
-
-
-def _reading_of(
-    devices: list[str], shapes: list[Shape], taking: dict[tuple[int, int], list[Callable[[], Value]]]
-) -> Callable[[int, int, int, int], Reading]:
-    def reading(device: int, shape: int, at: int, start: int) -> Reading:
-        clock, names, marks = shapes[shape]
-        found = [take() for take in taking[device, shape]]
-        return Reading(
-            device=devices[device],
-            at=at,
-            mono=at - start,
-            clock=clock,
-            values=dict(zip(names, found, strict=True)),
-            marks=dict(marks),
-        )
-
-    return reading
+    # Columns that several groups share give each its values in turn, as those of one group do by themselves.
+    make = makers(shapes)
+    following = {
+        group: (map(make[group[1]], *(columns[key] for key in its)) if its else repeat(make[group[1]]())).__next__
+        for group, its in keys.items()
+    }
+    return [following[group]() for group in of_group]
 
 
 def _section(data: bytes, words: bytes = b"") -> bytes:

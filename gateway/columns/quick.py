@@ -14,6 +14,7 @@ from gateway.records import ClockState, Mark, Reading
 
 FORM = 3  # the first byte
 _MOST_BYTES = 1 << 25
+_KINDS = frozenset({int, float, bool, str})
 
 _Shape = tuple[ClockState, list[str], dict[str, Mark]]
 
@@ -23,7 +24,7 @@ class _Group(msgspec.Struct, array_like=True, frozen=True):
 
     start: int
     shapes: list[_Shape]
-    rows: list[list[Any]]
+    rows: Sequence[Sequence[Any]]
 
 
 _encode = msgspec.json.Encoder().encode
@@ -35,9 +36,15 @@ def pack_quickly(readings: Sequence[Reading]) -> bytes:
     start = readings[0].at
     shapes: dict[tuple[Any, ...], int] = {}
     rows = []
+    clock: ClockState | None = None
+    names: tuple[str, ...] = ()
+    marked, shape = False, 0
     for r in readings:
-        shape = shapes.setdefault((r.clock, tuple(r.values), tuple(r.marks.items())), len(shapes))
-        rows.append([r.device, shape, r.at - start, r.at - r.mono, *r.values.values()])
+        its = tuple(r.values)
+        if its != names or r.clock != clock or r.marks or marked:  # most are of the shape of the one before
+            clock, names, marked = r.clock, its, bool(r.marks)
+            shape = shapes.setdefault((clock, names, tuple(r.marks.items())), len(shapes))
+        rows.append((r.device, shape, r.at - start, r.at - r.mono, *r.values.values()))
     kept: list[_Shape] = [(clock, list(names), dict(marks)) for clock, names, marks in shapes]
     data = _encode(_Group(start, kept, rows))
     window = min(15, (len(data) + len(WORDS)).bit_length())
@@ -55,12 +62,12 @@ def unpack_quickly(body: bytes) -> list[Reading]:
     return [_reading(group, row) for row in group.rows]
 
 
-def _reading(group: _Group, row: list[Any]) -> Reading:
+def _reading(group: _Group, row: Sequence[Any]) -> Reading:
     device, shape, at, start, *values = row
     clock, names, marks = group.shapes[shape]
     at += group.start
     fits = isinstance(device, str) and isinstance(at, int) and isinstance(start, int)
-    if not fits or not all(isinstance(value, int | float | str) for value in values):
+    if not fits or not _KINDS.issuperset(map(type, values)):
         raise ValueError("a reading that is none")
     found = dict(zip(names, values, strict=True))
     return Reading(device=device, at=at, mono=at - start, clock=clock, values=found, marks=dict(marks))

@@ -40,6 +40,8 @@ def read(source: Reader, count: int, texts: Sequence[str]) -> list[Value]:
         return [next(parts[kind]) for kind in kind_of]
     if kind == _DOUBLE:
         return list(struct.unpack(f"<{count}d", source.doubles(count)))
+    if _DECIMAL <= kind <= _DECIMAL + _MOST_DECIMALS:
+        return source.decimals(count, 10 ** (kind - _DECIMAL))  # type: ignore[return-value]  # doubles are values
     numbers = source.column(count)
     if kind == _INT:
         return numbers  # type: ignore[return-value]  # whole numbers are values
@@ -49,10 +51,7 @@ def read(source: Reader, count: int, texts: Sequence[str]) -> list[Value]:
         if min(numbers) < 0:
             raise ValueError("a text that is not in the table")
         return [texts[number] for number in numbers]
-    if not _DECIMAL <= kind <= _DECIMAL + _MOST_DECIMALS:
-        raise ValueError(f"values of the kind {kind}")
-    scale = 10 ** (kind - _DECIMAL)
-    return [number / scale for number in numbers]
+    raise ValueError(f"values of the kind {kind}")
 
 
 def _write_floats(out: Writer, column: Sequence[float], ordered: bool) -> None:

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import msgspec
 
 from gateway.commands.canonical import canonical
+from gateway.prepared import prepared
 from gateway.records import rfc3339
 
 KEPT_MS = 7 * 24 * 3600 * 1000
@@ -37,6 +38,7 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True):
     at: str
 
 
+@prepared
 class Kept(msgspec.Struct, frozen=True, kw_only=True):
     """The result of a command; `reply` None while it waits for a confirmation on site."""
 
@@ -44,6 +46,7 @@ class Kept(msgspec.Struct, frozen=True, kw_only=True):
     reply: Reply | None
 
 
+@prepared
 class UnderWay(msgspec.Struct, frozen=True, kw_only=True):
     """The one command that a device is being told. `board` is the counter of its frame once that is made."""
 

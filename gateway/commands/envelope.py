@@ -12,6 +12,7 @@ import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from gateway.commands.canonical import canonical, read
+from gateway.prepared import prepared
 from gateway.records import from_rfc3339
 
 MOST_BYTES = 16 * 1024
@@ -33,6 +34,7 @@ class Approval(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     sig: _Signature
 
 
+@prepared
 class Envelope(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """A command as it arrived, of the right shape and not yet believed."""
 

@@ -6,7 +6,7 @@ reading what came of it before anything is sent again. It decides nothing about 
 
 import logging
 import struct
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import Future
 from typing import Any, Literal, Protocol, TypeVar
 
@@ -14,15 +14,14 @@ import msgspec
 
 from gateway import points
 from gateway.bus.command import NONCE_LIFE_S, Code, explain, frame, registers
-from gateway.bus.planner import Planner
+from gateway.bus.contact import read_values
 from gateway.bus.transport import Line
 from gateway.bus.writing import now_there, words, write
 from gateway.clock import Clock
 from gateway.commands import interlocks
 from gateway.config.model import Device
 from gateway.errors import DeviceRefused, GewuError, StoreError, TryAgain
-from gateway.profile import Profile, Register
-from gateway.profile.decode import decode
+from gateway.profile import Profile
 from gateway.records import Value
 
 _log = logging.getLogger(__name__)
@@ -210,24 +209,10 @@ class Operation:
 
     def _read(self, names: Sequence[str]) -> dict[str, Any]:
         """Those of `names` that the device has, read now. Raises TryAgain, DeviceRefused."""
-        known = [self._profile.by_value[name] for name in names if name in self._profile.by_value]
-        wanted = {register.name: register for register in known}.values()
-        found = self._ask(lambda line: _values(line, self._device.address, self._profile, wanted))
-        return {name: found[name] for name in names if name in found}
+        return self._ask(lambda line: read_values(line, self._device.address, self._profile, names))
 
     def _ask(self, work: Callable[[Line], T]) -> T:
         return self._bus.ask(work).result(_ANSWER_S)
-
-
-def _values(line: Line, unit: int, profile: Profile, wanted: Iterable[Register]) -> dict[str, Value]:
-    values: dict[str, Value] = {}
-    requests, _ = Planner(profile, line.wire).plan(wanted)
-    for request in requests:
-        found = line.read(unit, request.kind, request.address, request.count)
-        for register in request.registers:
-            start = register.address - request.address
-            values |= decode(register, found[start : start + register.size])[0]
-    return values
 
 
 def _anothers(after: dict[str, Any], counter: int) -> bool:

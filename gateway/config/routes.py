@@ -7,6 +7,9 @@ from gateway.config.sink_tables import Sink
 from gateway.config.uplink_tables import Uplink
 from gateway.filters import Filter, within
 
+_TIMED = ("sparkplug", "thingsboard")
+"""Formats whose records carry their own time, and that know no other way to correct it."""
+
 
 class Route(msgspec.Struct, frozen=True, kw_only=True):
     """See `gateway.outbox.lane.Route`."""
@@ -16,6 +19,7 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     max_delay: float
     filter: Filter | None = None
     whole_blocks: bool = False  # a backlog may leave as it lies: packed
+    repeats: bool = False  # has no word for corrected times: what had wrong ones is sent again
 
 
 def routes(config: Config) -> list[Route]:
@@ -27,6 +31,7 @@ def routes(config: Config) -> list[Route]:
             max_delay=uplink.max_delay,
             filter=_filter(uplink, config),
             whole_blocks=uplink.format == "gewu" and uplink.encoding == "compact",
+            repeats=uplink.format in _TIMED,
         )
         for uplink in config.uplink
     ] + [

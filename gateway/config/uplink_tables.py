@@ -78,6 +78,10 @@ class Uplink(Section):
     )
     max_delay: float = Field(2.0, ge=0, le=3600, description="seconds that a reading may wait to share a message")
     acks: bool = Field(False, description="true keeps records until a receiver acknowledges them")
+    trust_time: bool = Field(
+        False,
+        description="true believes the time that acknowledgements bring without TLS too, on a machine without one",
+    )
     ca: Path | None = Field(None, strict=False, description="the file of the CA's certificate (PEM)")
     cert: Path | None = Field(None, strict=False, description="the file of this gateway's certificate (PEM)")
     key: Path | None = Field(None, strict=False, description="the file of this gateway's private key (PEM)")

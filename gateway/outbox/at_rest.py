@@ -25,6 +25,7 @@ class _Route:
     max_delay: float = 0.0
     filter: Filter | None = None
     whole_blocks: bool = False
+    repeats: bool = False
 
 
 def stats_at_rest(folder: Path) -> Stats | None:

@@ -6,11 +6,11 @@ announced as a gap, so that it never holds up the blocks behind it.
 
 import sqlite3
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from gateway import columns
-from gateway.columns import pack, pack_quickly, unpack
+from gateway.columns import pack, pack_quickly
 from gateway.records import Reading
 
 AS_COMMITTED, COMPACTED, THINNED = range(3)
@@ -54,9 +54,14 @@ def packed(readings: Sequence[Reading], quickly: bool = False) -> Packed:
 
 def unpacked(body: bytes, count: int) -> list[Reading]:
     """The `count` readings of a stored body. Raises ValueError when it is damaged."""
+    return list(opened(body, count))
+
+
+def opened(body: bytes, count: int) -> Sequence[Reading]:
+    """As `unpacked`, but each reading is made when it is looked at."""
     if zlib.crc32(body[4:]).to_bytes(4, "big") != body[:4]:
         raise ValueError("its checksum is wrong")
-    readings = unpack(body[4:])
+    readings = columns.opened(body[4:])
     if len(readings) != count:
         raise ValueError(f"it holds {len(readings)} readings in place of {count}")
     return readings
@@ -95,23 +100,28 @@ def body(connection: sqlite3.Connection, first: int) -> bytes:
     return bytes(connection.execute("SELECT body FROM block WHERE first = ?", (first,)).fetchone()[0])
 
 
-def readings(connection: sqlite3.Connection, block: Block) -> list[Reading]:
-    """What `block` holds. Raises ValueError when it cannot be read back."""
-    return unpacked(body(connection, block.first), block.last - block.first + 1)
+def readings(connection: sqlite3.Connection, block: Block) -> Sequence[Reading]:
+    """What `block` holds, see `opened`. Raises ValueError when it cannot be read back."""
+    return opened(body(connection, block.first), block.last - block.first + 1)
 
 
-def packed_as_it_lies(connection: sqlite3.Connection, block: Block) -> columns.Packed | None:
-    """What `block` holds, not unpacked; None when its checksum is wrong."""
-    stored = body(connection, block.first)
-    if zlib.crc32(stored[4:]).to_bytes(4, "big") != stored[:4]:
-        return None
-    return columns.Packed(stored[4:], block.last - block.first + 1, block.end)
+def as_they_lie(
+    connection: sqlite3.Connection, first: int, last: int, limit: int
+) -> Iterator[tuple[Block, columns.Packed | None]]:
+    """Up to `limit` blocks that begin at number `first` to `last`, not unpacked.
 
-
-def is_final(connection: sqlite3.Connection, block: Block) -> bool:
-    """Whether the times of `block` stand: no reading of its boot waits, or waited, for the true time."""
-    found = connection.execute("SELECT zero FROM boot WHERE id = ?", (block.boot_id,)).fetchone()
-    return found is None or found[0] is None
+    None in the place of one whose checksum is wrong, or whose times do not stand: a reading of its boot waits, or
+    waited, for the true time.
+    """
+    for *head, zero, stored in connection.execute(
+        f"SELECT {_COLUMNS}, zero, body FROM block LEFT JOIN boot ON boot.id = block.boot"
+        " WHERE first BETWEEN ? AND ? ORDER BY first LIMIT ?",
+        (first, last, limit),
+    ):
+        block = Block(*head)
+        packed = stored[4:]
+        whole = zero is None and zlib.crc32(packed).to_bytes(4, "big") == stored[:4]
+        yield block, columns.Packed(packed, block.last - block.first + 1, block.end) if whole else None
 
 
 def delete(connection: sqlite3.Connection, first: int) -> None:

@@ -4,11 +4,14 @@ SQL on a connection handed in; it numbers nothing and remembers nothing.
 """
 
 import sqlite3
+from bisect import bisect_right
 from collections.abc import Sequence
+from itertools import accumulate
 from typing import NamedTuple
 
 import msgspec
 
+from gateway.columns import Unpacked
 from gateway.filters import Filter
 from gateway.outbox import blocks, readings, rows
 from gateway.outbox.readings import Run, Shelf
@@ -22,6 +25,7 @@ MOST_BYTES = 48 * 1024
 _MOST_LOOKED = 2048
 _MOST_EVENTS_LOOKED = 500
 _MOST_BLOCK_BYTES = 128 * 1024
+_MOST_IN_BLOCK = 1 << 16
 _NO_END = 2**62
 
 _encode = msgspec.json.Encoder().encode
@@ -47,41 +51,57 @@ class Content(NamedTuple):
 
 
 def take_readings(
-    connection: sqlite3.Connection, shelf: Shelf, wanted: Filter | None, start: int, last: int = _NO_END
-) -> Content | None:
-    """The content of the next message from number `start` on, none above `last`.
+    connection: sqlite3.Connection,
+    shelf: Shelf,
+    wanted: Filter | None,
+    start: int,
+    last: int = _NO_END,
+    most: int = 1,
+) -> list[Content]:
+    """The content of the next message from number `start` on, none above `last`; without a filter of up to `most`.
 
     `records` may be empty when a filter passes over all.
     """
-    run = readings.run(connection, shelf, start, MOST_READINGS if wanted is None else _MOST_LOOKED, last)
-    if run is None:
-        return None
     if wanted is None:
-        chosen = _fitting(run.readings)
-        full = len(chosen) < len(run.readings) or len(chosen) == MOST_READINGS
-        return Content(run.first, run.boot, chosen, run.first, run.first + len(chosen) - 1, full)
+        run = readings.run(connection, shelf, start, MOST_READINGS * most, last, apart=True)
+        return [] if run is None else _shared_out(run, most)
+    run = readings.run(connection, shelf, start, _MOST_LOOKED, last)
+    if run is None:
+        return []
     passed = _passed(run, wanted)
     chosen = _fitting([reading for _, reading in passed[:MOST_READINGS]])
     whole = len(chosen) == len(passed)
     last = run.first + len(run.readings) - 1 if whole else passed[len(chosen)][0] - 1
     number = passed[0][0] if passed else run.first
-    return Content(number, run.boot, chosen, run.first, last, not whole or len(run.readings) == _MOST_LOOKED)
+    return [Content(number, run.boot, chosen, run.first, last, not whole or len(run.readings) == _MOST_LOOKED)]
 
 
-def take_block(connection: sqlite3.Connection, start: int, last: int = _NO_END) -> Content | None:
-    """A whole block as it lies, when a large one begins at number `start` and none of it is above `last`.
+def _shared_out(run: Run, most: int) -> list[Content]:
+    """The readings of a run in up to `most` messages."""
+    found: list[Content] = []
+    begin, count = 0, len(run.readings)
+    while begin < count and len(found) < most:
+        chosen = _fitting(run.readings[begin : begin + MOST_READINGS])
+        first, begin = run.first + begin, begin + len(chosen)
+        full = run.ended or begin < count or len(chosen) == MOST_READINGS
+        found.append(Content(first, run.boot, chosen, first, run.first + begin - 1, full))
+    return found
 
-    None for small groups, which share a message, and for what is damaged: reading it the other way tells.
+
+def take_blocks(connection: sqlite3.Connection, start: int, last: int = _NO_END, most: int = 1) -> list[Content]:
+    """Up to `most` whole blocks as they lie, from the large one that begins at number `start` on, none above `last`.
+
+    Empty where a small group begins, which shares a message, and at what is damaged: reading it the other way tells.
     """
-    block = blocks.at_or_after(connection, start)
-    if block is None or block.first != start or block.last > last or block.last - start < MOST_READINGS:
-        return None
-    if not blocks.is_final(connection, block):
-        return None
-    found = blocks.packed_as_it_lies(connection, block)
-    if found is None or len(found.body) > _MOST_BLOCK_BYTES:
-        return None
-    return Content(start, block.boot, found, start, block.last, full=True)
+    found: list[Content] = []
+    for block, packed in blocks.as_they_lie(connection, start, min(last, start + most * _MOST_IN_BLOCK), most):
+        if block.first != start or block.last > last or not readings.large(block):
+            break
+        if packed is None or len(packed.body) > _MOST_BLOCK_BYTES:
+            break
+        found.append(Content(start, block.boot, packed, start, block.last, full=True))
+        start = block.last + 1
+    return found
 
 
 def same_readings(
@@ -92,7 +112,7 @@ def same_readings(
     if run is None or run.first != first or len(run.readings) != last - first + 1:
         return None
     if wanted is None:
-        return Content(first, run.boot, tuple(run.readings), first, last, full=True)
+        return Content(first, run.boot, _frozen(run.readings), first, last, full=True)
     passed = _passed(run, wanted)
     number = passed[0][0] if passed else first
     return Content(number, run.boot, tuple(reading for _, reading in passed), first, last, full=True)
@@ -117,11 +137,12 @@ def _passed(run: Run, wanted: Filter) -> list[tuple[int, Reading]]:
     return [(number, reading) for number, reading in passed if reading is not None]
 
 
-def _fitting(readings: list[Reading]) -> tuple[Reading, ...]:
+def _fitting(readings: Sequence[Reading]) -> Sequence[Reading]:
     """As many from the head as fit in one message; at least one."""
-    size = 0
-    for count, reading in enumerate(readings):
-        size += len(_encode(reading))
-        if size > MOST_BYTES and count:
-            return tuple(readings[:count])
-    return tuple(readings)
+    lines = readings.lines() if isinstance(readings, Unpacked) else map(_encode, readings)
+    count = bisect_right(list(accumulate(map(len, lines))), MOST_BYTES)
+    return _frozen(readings[: max(1, count)])
+
+
+def _frozen(readings: Sequence[Reading]) -> Sequence[Reading]:
+    return readings if isinstance(readings, Unpacked) else tuple(readings)

@@ -63,6 +63,13 @@ def notes(connection: sqlite3.Connection, prefix: str) -> dict[str, bytes]:
     return {key: bytes(value) for key, value in found}
 
 
+def count_notes(connection: sqlite3.Connection, prefix: str) -> int:
+    """How many notes there are whose key begins with `prefix`, which ends in an ASCII character."""
+    end = prefix[:-1] + chr(ord(prefix[-1]) + 1)
+    (count,) = connection.execute("SELECT count(*) FROM note WHERE key >= ? AND key < ?", (prefix, end)).fetchone()
+    return int(count)
+
+
 def put_command(connection: sqlite3.Connection, id: str, at: int, body: bytes) -> None:
     """Keep what became of the command `id`, in place of what was kept of it before."""
     connection.execute("INSERT OR REPLACE INTO command VALUES (?, ?, ?)", (id, at, body))

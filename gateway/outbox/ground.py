@@ -28,6 +28,8 @@ _MARKS_WAIT_S = 5.0
 # Commits that follow one another faster than this are made with little work, the others with few bytes.
 _OFTEN_S = 0.5
 
+_Marks = Sequence[tuple[Lane, tuple[int, ...]]]
+
 
 class Ground:
     """The database of one folder, opened; see `Outbox` for its arguments. Raises StoreError."""
@@ -50,7 +52,10 @@ class Ground:
         self._boot = 0
         self._marked_at = self._committed_at = clock.monotonic()
         self.counts = dict.fromkeys(
-            ("commits", "commit_failures", "reserve_released", "blocks_packed", "readings_thinned", "readings_dropped"),
+            (
+                *("commits", "commit_failures", "reserve_released", "bytes_shed"),
+                *("blocks_packed", "readings_thinned", "readings_dropped"),
+            ),
             0,
         )
         self.epoch = ""
@@ -72,64 +77,81 @@ class Ground:
     def _transaction(self, *, with_marks: bool = True) -> Iterator[sqlite3.Connection]:
         """A commit: what waits is always part of it. Raises StoreError with nothing changed."""
         connection = self._ready()
-        with self._committing(connection, with_readings=True, with_marks=with_marks):
+        try:
+            marks = self._begin(connection, with_readings=True, with_marks=with_marks)
             yield connection
+            self._commit(connection)
+        except BaseException as error:
+            self._give_up(connection, error)
+            raise
+        self._committed(marks, with_readings=True, with_marks=with_marks)
 
-    def _critical(self, work: Callable[[sqlite3.Connection], None]) -> None:
+    def _write(self, work: Callable[[sqlite3.Connection], None] | None = None, *, with_readings: bool = True) -> None:
+        """As `_transaction`, around a function: the way of every group of readings, and spared what it can be."""
+        connection = self._ready()
+        try:
+            marks = self._begin(connection, with_readings=with_readings, with_marks=True)
+            if work is not None:
+                work(connection)
+            self._commit(connection)
+        except BaseException as error:
+            self._give_up(connection, error)
+            raise
+        self._committed(marks, with_readings=with_readings, with_marks=True)
+
+    def _critical(self, work: Callable[[sqlite3.Connection], None] | None = None) -> None:
         """Commit `work`, and the events that wait; on a full disk the reserve makes room, and readings stay behind.
 
         `work` may be called twice. Raises StoreError with nothing changed.
         """
         try:
-            with self._transaction() as connection:
-                work(connection)
+            self._write(work)
         except StoreError:
             if self._failed_by is None or not database.is_full(self._failed_by):
                 raise
             if self._reserve.release():
                 self.counts["reserve_released"] += 1
-            connection = self._ready()
             trouble = self.trouble
-            with self._committing(connection, with_readings=False):
-                work(connection)
+            self._write(work, with_readings=False)
             self.trouble = trouble  # the disk is still full
 
-    @contextmanager
-    def _committing(
-        self, connection: sqlite3.Connection, *, with_readings: bool, with_marks: bool = True
-    ) -> Iterator[None]:  # fmt: skip
-        lanes = list(self._lanes.values())
-        written = {lane.id: set(lane.marks) if with_marks else set() for lane in lanes}
-        try:
-            connection.execute("BEGIN IMMEDIATE")
-            quickly = self._clock.monotonic() - self._committed_at < _OFTEN_S
-            self._waiting.write(connection, self._boot, with_readings=with_readings, quickly=quickly)
-            self._times.write(connection, self._boot, self._clock.boot)
-            for lane in lanes if any(written.values()) else ():
-                connection.executemany(
-                    "UPDATE message SET delivered = 1 WHERE uplink = ? AND seq = ?",
-                    [(lane.id, seq) for seq in written[lane.id]],
-                )
-            points.reach("insert")
-            yield
-            points.reach("commit.before")
-            connection.execute("COMMIT")
-        except BaseException as error:
-            self.counts["commit_failures"] += 1
-            self._roll_back(connection, error)
-            if isinstance(error, sqlite3.Error):
-                raise self._failed(error) from error
-            raise
+    def _begin(self, connection: sqlite3.Connection, *, with_readings: bool, with_marks: bool) -> _Marks:
+        """Begin a transaction with what waits; returns the confirmations in it."""
+        marks = [(lane, tuple(lane.marks)) for lane in self._lanes.values() if lane.marks] if with_marks else []
+        connection.execute("BEGIN IMMEDIATE")
+        quickly = self._clock.monotonic() - self._committed_at < _OFTEN_S
+        self._waiting.write(connection, self._boot, with_readings=with_readings, quickly=quickly)
+        self._times.write(connection, self._boot, self._clock.boot)
+        for lane, seqs in marks:
+            connection.executemany(
+                "UPDATE message SET delivered = 1 WHERE uplink = ? AND seq = ?", [(lane.id, seq) for seq in seqs]
+            )
+        points.reach("insert")
+        return marks
+
+    def _commit(self, connection: sqlite3.Connection) -> None:
+        points.reach("commit.before")
+        connection.execute("COMMIT")
+
+    def _committed(self, marks: _Marks, *, with_readings: bool, with_marks: bool) -> None:
+        """The transaction is committed: what was in it waits no more."""
         points.reach("commit.after")
         self.counts["commits"] += 1
         self._committed_at = self._clock.monotonic()
         self._waiting.committed(with_readings)
         self._times.written()
-        for lane in lanes:
-            lane.marks -= written[lane.id]
+        for lane, seqs in marks:
+            lane.marks.difference_update(seqs)
         if with_marks:
-            self._marked_at = self._clock.monotonic()
+            self._marked_at = self._committed_at
         self.trouble = None
+
+    def _give_up(self, connection: sqlite3.Connection, error: BaseException) -> None:
+        """The transaction failed. Raises StoreError when it was SQLite's failure."""
+        self.counts["commit_failures"] += 1
+        self._roll_back(connection, error)
+        if isinstance(error, sqlite3.Error):
+            raise self._failed(error) from error
 
     def _roll_back(self, connection: sqlite3.Connection, error: BaseException) -> None:
         try:

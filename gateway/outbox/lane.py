@@ -5,10 +5,12 @@ transaction; what it remembers changes only by the methods that the caller calls
 """
 
 import sqlite3
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import msgspec
 
+from gateway.columns import Packed
 from gateway.filters import Filter
 from gateway.outbox import behind, composing, gaps, readings, times
 from gateway.outbox.behind import Runs
@@ -67,16 +69,18 @@ class Lane(Standing):
                 bulk -= 1
         late = self._set_backlog_behind(connection, cursor)
         while bulk > 0:
-            content = self._take(connection, cursor[READINGS])
-            if content is None or not (content.full or due or not content.records):
+            found = self._take(connection, cursor[READINGS], bulk)
+            if found and not (found[-1].full or due or not found[-1].records):
+                found.pop()  # it waits for more
+            if not found:
                 break
-            cursor[READINGS] = content.last + 1
-            bulk -= self._add(connection, made, zeros, epoch, sent, content)
+            cursor[READINGS] = found[-1].last + 1
+            bulk -= self._add(connection, made, zeros, epoch, sent, found)
         while bulk > 0 and late:
             first, last = late[0]
-            content = self._take(connection, first, last)
-            late = behind.without(late, last if content is None else content.last)
-            bulk -= 0 if content is None else self._add(connection, made, zeros, epoch, sent, content)
+            found = self._take(connection, first, bulk, last)
+            late = behind.without(late, found[-1].last if found else last)
+            bulk -= self._add(connection, made, zeros, epoch, sent, found)
         self._write(connection, made, zeros, cursor, late, sent)
         return Composed(made, cursor, late)
 
@@ -88,9 +92,10 @@ class Lane(Standing):
         cursor[READINGS] = following
         return (*self.behind, (first, following - 1))
 
-    def _take(self, connection: sqlite3.Connection, start: int, last: int = _NO_END) -> Content | None:
-        whole = composing.take_block(connection, start, last) if self.whole_blocks else None
-        return whole or composing.take_readings(connection, self.shelf, self.filter, start, last)
+    def _take(self, connection: sqlite3.Connection, start: int, most: int, last: int = _NO_END) -> list[Content]:
+        """Whole blocks, or else the content of up to `most` messages; nothing when no reading is left."""
+        whole = composing.take_blocks(connection, start, last, most) if self.whole_blocks else []
+        return whole or composing.take_readings(connection, self.shelf, self.filter, start, last, most)
 
     def _add(
         self,
@@ -99,21 +104,20 @@ class Lane(Standing):
         zeros: dict[int, int | None],
         epoch: str,
         sent: int,
-        content: Content,
+        found: Sequence[Content],
     ) -> int:
-        """Number the message of `content`; returns how many that made: 0 when the filter left nothing."""
-        if not content.records:
-            return 0
-        seq = self.next_seq + len(made)
-        zeros[seq] = times.zero_of(connection, content.boot)
-        content = times.corrected(content, zeros[seq])
-        made.append(
-            (
-                self._message(epoch, seq, sent, content, self.filter is not None),
-                Span(READINGS, content.first, content.last),
-            )
-        )
-        return 1
+        """Number the messages of `found`; returns how many that made: none where the filter left nothing."""
+        before = len(made)
+        for content in found:
+            if not content.records:
+                continue
+            seq = self.next_seq + len(made)
+            if not isinstance(content.records, Packed):  # what leaves as it lies has its true times
+                zeros[seq] = times.zero_of(connection, content.boot)
+                content = times.corrected(content, zeros[seq])
+            message = self._message(epoch, seq, sent, content, self.filter is not None)
+            made.append((message, Span(READINGS, content.first, content.last)))
+        return len(made) - before
 
     def _message(self, epoch: str, seq: int, sent: int, content: Content, filtered: bool) -> Message:
         return Message(
@@ -170,9 +174,9 @@ class Lane(Standing):
         stream, first, last, sent, spec, zero = found
         if stream == READINGS:
             wanted = None if spec is None else msgspec.json.decode(spec, type=Filter)
-            whole = composing.take_block(connection, first, last) if self.whole_blocks and wanted is None else None
-            if whole is not None and whole.last == last:
-                return self._message(epoch, seq, sent, whole, False)
+            whole = composing.take_blocks(connection, first, last) if self.whole_blocks and wanted is None else []
+            if whole and whole[0].last == last:
+                return self._message(epoch, seq, sent, whole[0], False)
             content = composing.same_readings(connection, self.shelf, wanted, first, last)
             if content is None:
                 return None

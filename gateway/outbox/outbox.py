@@ -14,7 +14,7 @@ from gateway.errors import StoreError
 from gateway.outbox import database, facts, readings, rows, snapshot, stats
 from gateway.outbox.database import Connect
 from gateway.outbox.route import Keep, Keeping, Route
-from gateway.outbox.stats import Stats
+from gateway.outbox.stats import Queue, Stats
 from gateway.outbox.streams import NUMBERED, READINGS
 from gateway.outbox.upkeep import Upkeep
 from gateway.outbox.waiting import open_events
@@ -121,7 +121,7 @@ class Outbox(Upkeep):
             if not fresh and note is None:
                 return
             try:
-                self._critical(lambda _: None)  # what waits is part of every transaction
+                self._critical()  # what waits is part of every transaction
             except StoreError:
                 for event, key in fresh:
                     self._waiting.give_back(event, key)
@@ -144,8 +144,7 @@ class Outbox(Upkeep):
         """Commit what waits. Raises StoreError, keeping everything for the next try."""
         with self._lock:
             if self._waiting or any(lane.marks for lane in self._lanes.values()):
-                with self._transaction():
-                    pass  # what waits is part of every transaction
+                self._write()  # what waits is part of every transaction
 
     def flush(self) -> None:
         """Commit what waits, and one step of tending. Raises StoreError, keeping everything for the next try."""
@@ -162,6 +161,11 @@ class Outbox(Upkeep):
         """Counts of committed records; accepted = delivered + queued + dropped. Raises StoreError."""
         with self._lock, self._reading() as connection:
             return stats.measure(connection, list(self._lanes.values()), self._folder)
+
+    def queues(self) -> dict[str, Queue]:
+        """What waits for each uplink and sink, by its name. Raises StoreError."""
+        with self._lock, self._reading() as connection:
+            return {name: stats.queue(connection, [lane]) for name, lane in self._lanes.items()}
 
     def export(self, file: Path) -> int:
         """Write every kept record to `file` as JSON lines and return their number, never holding up others long."""
@@ -198,8 +202,7 @@ class Outbox(Upkeep):
     def _commit_early(self) -> None:
         """A burst must not push its own head out of the bounded memory."""
         try:
-            with self._transaction():
-                pass
+            self._write()
         except StoreError as error:
             self._complain(str(error))  # kept; the committing thread goes on trying
 
@@ -215,6 +218,7 @@ class Outbox(Upkeep):
             self._tend()
         except StoreError as error:
             self._complain(str(error))
+            self._give_way()
             self._clock.wait(self._stop, COMMIT_AT_S)
 
     def pause(self) -> float:

@@ -4,7 +4,7 @@ SQL on a connection handed in; it never begins or ends a transaction.
 """
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from gateway.outbox import blocks, rows
@@ -17,20 +17,21 @@ _MOST_HELD = 2
 
 
 class Run(NamedTuple):
-    """Readings of one boot, numbered first, first + 1, ..."""
+    """Readings of one boot, numbered first, first + 1, ...; `ended` when a large block begins or ends there."""
 
     first: int
     boot: str
-    readings: list[Reading]
+    readings: Sequence[Reading]
+    ended: bool = False
 
 
 class Shelf:
     """The large blocks that were read last, unpacked: messages are composed from a block one after the other."""
 
     def __init__(self) -> None:
-        self._held: dict[Block, list[Reading]] = {}
+        self._held: dict[Block, Sequence[Reading]] = {}
 
-    def take(self, connection: sqlite3.Connection, block: Block) -> list[Reading]:
+    def take(self, connection: sqlite3.Connection, block: Block) -> Sequence[Reading]:
         """What `block` holds. Raises ValueError when it cannot be read back."""
         if not large(block):
             return blocks.readings(connection, block)
@@ -42,7 +43,7 @@ class Shelf:
         """Whether `block` is here already."""
         return block in self._held
 
-    def put(self, block: Block, readings: list[Reading]) -> None:
+    def put(self, block: Block, readings: Sequence[Reading]) -> None:
         """Keep an unpacked block in the place of the oldest: the one in use and the next, never more in memory."""
         while len(self._held) >= _MOST_HELD:
             del self._held[next(iter(self._held))]
@@ -59,45 +60,55 @@ def large(block: Block) -> bool:
 
 
 def run(
-    connection: sqlite3.Connection, shelf: Shelf, first: int, limit: int, last: int = _NO_END
-) -> Run | None:  # fmt: skip
-    """The first run at `first` or later: numbers without a jump, one boot, at most `limit`, none above `last`."""
+    connection: sqlite3.Connection, shelf: Shelf, first: int, limit: int, last: int = _NO_END, apart: bool = False
+) -> Run | None:
+    """The first run at `first` or later: numbers without a jump, one boot, at most `limit`, none above `last`.
+
+    With `apart` it holds nothing beside what is of one large block, so that a block leaves as it lies, or line by line.
+    """
     found: Run | None = None
-    while found is None or len(found.readings) < limit:
-        part = _part(connection, shelf, first, min(limit, last - first + 1))
+    parts: list[Sequence[Reading]] = []
+    count = 0
+    while count < limit:
+        block, part = _part(connection, shelf, first, min(limit - count, last - first + 1))
         if part is None or part.first > last:
             break
-        if found is None:
-            found = part
-        elif part.first == first and part.boot == found.boot:
-            found.readings.extend(part.readings)
-        else:
+        if found is not None and (part.first != first or part.boot != found.boot):
             break
-        first = found.first + len(found.readings)
-        if first > last:
+        alone = apart and block is not None and large(block)
+        if found is not None and alone:
+            found = found._replace(ended=True)
             break
-    if found is not None:
-        del found.readings[limit:]
-        del found.readings[max(0, last - found.first + 1) :]
-    return found
+        found = found or part
+        parts.append(part.readings)
+        count += len(part.readings)
+        first = part.first + len(part.readings)
+        if alone or first > last:
+            found = found._replace(ended=alone)
+            break
+    if found is None:
+        return None
+    return found._replace(readings=parts[0] if len(parts) == 1 else [reading for part in parts for reading in part])
 
 
-def _part(connection: sqlite3.Connection, shelf: Shelf, first: int, limit: int) -> Run | None:
-    """What the block or the rows at `first`, or else after it, hold from there on."""
+def _part(
+    connection: sqlite3.Connection, shelf: Shelf, first: int, limit: int
+) -> tuple[Block | None, Run | None]:  # fmt: skip
+    """What the block or the rows at `first`, or else after it, hold from there on, and which block it is."""
     while True:
         block = blocks.at_or_after(connection, first)
         old = rows.read(connection, READINGS, first, limit, block.first - 1 if block and block.first > first else None)
         if old and (block is None or old[0].n < block.first):
-            return _joined(old)
+            return None, _joined(old)
         if block is None:
-            return None
+            return None, None
         try:
             readings = shelf.take(connection, block)
         except ValueError as error:
             rows.set_block_aside(connection, block, str(error))
             continue
         begin = max(0, first - block.first)
-        return Run(block.first + begin, block.boot, readings[begin : begin + limit])
+        return block, Run(block.first + begin, block.boot, readings[begin : begin + limit])
 
 
 def _joined(old: list[rows.Row]) -> Run:

@@ -32,6 +32,11 @@ class Route(Protocol):
         """Whether large blocks may leave packed, as they lie."""
         ...
 
+    @property
+    def repeats(self) -> bool:
+        """Whether records that had an untrusted time are sent once more when the true one is known."""
+        ...
+
 
 class Keep(Protocol):
     """The keys of `[store]`."""

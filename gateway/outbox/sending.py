@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 
 from gateway import points
+from gateway.columns import Unpacked
 from gateway.intervals import Intervals
-from gateway.outbox import blocks, gaps, readings, rows, times
+from gateway.outbox import blocks, gaps, readings, times
 from gateway.outbox.composing import MOST_READINGS
 from gateway.outbox.lane import Composed, Lane
 from gateway.outbox.notebook import Notebook
@@ -15,7 +16,7 @@ from gateway.records import Message
 MOST_RESENT = 1000
 _ANNOUNCE_EVERY_S = 5.0
 _MOST_ANNOUNCED = 20
-_SOON = 8 * MOST_READINGS  # so near its end, the next block is unpacked too
+_SOON = 16 * MOST_READINGS  # so near its end, the next block is unpacked too
 _EARLY = 0.05  # of `max_delay`: the commit and the network take time too
 
 
@@ -43,7 +44,7 @@ class Sending(Notebook):
             )
             lane.composed(steps[-1])
             with self._reading() as connection:
-                if lane.cursor[READINGS] >= readings.next_number(connection):
+                if lane.cursor[READINGS] >= self._waiting.next_number(connection, READINGS):
                     lane.waiting_since = self._waiting.since
             return [message for message, _ in steps[-1].messages]
 
@@ -147,7 +148,9 @@ class Sending(Notebook):
                     return
                 body = blocks.body(connection, block.first)
         try:
-            found = blocks.unpacked(body, block.last - block.first + 1)
+            found = blocks.opened(body, block.last - block.first + 1)
+            if isinstance(found, Unpacked):
+                found.lines()
         except ValueError:
             return  # composing finds it too, and sets it aside
         with self._lock:
@@ -165,11 +168,13 @@ class Sending(Notebook):
         if self._waiting.events or due:
             return True
         with self._reading() as connection:
-            if lane.cursor[EVENTS] < rows.next_number(connection, EVENTS):
+            if lane.cursor[EVENTS] < self._waiting.next_number(connection, EVENTS):
                 return True
-            backlog = readings.next_number(connection) - lane.cursor[READINGS] + self._waiting.count
-            news = bulk > 0 and (
-                gaps.listed(connection, lane.id, lane.cursor[GAPS], 1)
-                or times.listed(connection, lane.id, lane.cursor[CORRECTIONS], 1)
+            if bulk <= 0 or lane.behind:
+                return bulk > 0
+            backlog = self._waiting.next_number(connection, READINGS) - lane.cursor[READINGS] + self._waiting.count
+            return (
+                backlog >= MOST_READINGS
+                or bool(gaps.listed(connection, lane.id, lane.cursor[GAPS], 1))
+                or bool(times.listed(connection, lane.id, lane.cursor[CORRECTIONS], 1))
             )
-            return bool(news) or (bulk > 0 and (backlog >= MOST_READINGS or bool(lane.behind)))

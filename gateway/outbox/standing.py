@@ -15,7 +15,7 @@ from gateway.outbox import behind
 from gateway.outbox.composing import Span
 from gateway.outbox.readings import Shelf
 from gateway.outbox.route import Route
-from gateway.outbox.streams import NAMES, READINGS
+from gateway.outbox.streams import EVENTS, NAMES, READINGS
 
 _PRUNE_MESSAGES = 500
 
@@ -37,6 +37,7 @@ class Standing:
         self.filter = route.filter
         self.filter_id = None if route.filter is None else _filter_id(connection, route.filter)
         self.whole_blocks = route.whole_blocks and route.filter is None
+        self.repeats = route.repeats
         self.waiting_since: float | None = None
         self.announced_at = -1e9
         self.shelf = Shelf()
@@ -93,6 +94,30 @@ class Standing:
     def edges(self) -> list[int]:
         """The numbers at which `has_passed` changes."""
         return [self.cursor[READINGS], *(edge for first, last in self.behind for edge in (first, last + 1))]
+
+    # --- repeating ------------------------------------------------------------------------------------
+
+    def once_more(self, connection: sqlite3.Connection, boot: int) -> tuple[int, behind.Runs]:
+        """Compose what is kept of this boot anew, for its times are known now: the cursor of events and the runs of
+        readings from which to go on, noted for `again_from` after the commit.
+        """
+        (event,) = connection.execute(
+            "SELECT min(n) FROM record WHERE stream = ? AND boot = ? AND n >= ?", (EVENTS, boot, self.done[EVENTS])
+        ).fetchone()
+        (first,) = connection.execute(
+            "SELECT min(first) FROM block WHERE boot = ? AND last >= ?", (boot, self.done[READINGS])
+        ).fetchone()
+        runs = self.behind
+        last = self.cursor[READINGS] - 1
+        if first is not None and max(first, self.done[READINGS]) <= last:
+            first = max(first, self.done[READINGS])
+            runs = (*((a, min(b, first - 1)) for a, b in runs if a < first), (first, last))
+            behind.write(connection, self.id, runs)
+        return min(self.cursor[EVENTS], event or self.cursor[EVENTS]), runs
+
+    def again_from(self, event: int, runs: behind.Runs) -> None:
+        """The transaction of `once_more` is committed."""
+        self.cursor[EVENTS], self.behind = event, runs
 
     # --- forgetting -----------------------------------------------------------------------------------
 

@@ -6,17 +6,20 @@ from pathlib import Path
 import msgspec
 
 from gateway.intervals import Intervals
-from gateway.outbox import readings
+from gateway.outbox import facts, readings
 from gateway.outbox.database import FILE_NAME
 from gateway.outbox.forgetting import next_number, oldest_number
 from gateway.outbox.lane import Lane
 from gateway.outbox.streams import NAMES, NUMBERED, READINGS
 
+_INBOX = "inbox."  # the keys of its notes
+
 
 class Stats(msgspec.Struct, frozen=True):
     """Counts of records (readings, events, cases). `delivered`: by every uplink. Contract section 1, `outbox stats`.
 
-    `oldest` is the time of the oldest queued record in Unix milliseconds; `bytes` is what the files take on disk.
+    `oldest` is the time of the oldest queued record in Unix milliseconds; `bytes` is what the files take on disk;
+    `inbox` counts the messages from above that wait for whoever consumes them.
     """
 
     accepted: int
@@ -25,31 +28,47 @@ class Stats(msgspec.Struct, frozen=True):
     dropped: int
     oldest: int | None
     bytes: int
+    inbox: int
+
+
+class Queue(msgspec.Struct, frozen=True):
+    """How many records wait, and the time of the oldest in Unix milliseconds."""
+
+    queued: int
+    oldest: int | None
 
 
 def measure(connection: sqlite3.Connection, lanes: list[Lane], folder: Path) -> Stats:
     """Count from the numbers alone: no record is read, however long the queue."""
-    accepted = queued = dropped = 0
-    oldest: list[int] = []
-    for stream in NUMBERED:
-        following = next_number(connection, stream)
-        accepted += following - 1
-        gone = connection.execute("SELECT dropped FROM stream WHERE id = ?", (stream,)).fetchone()[0]
-        dropped += gone
-        waiting = _waiting(connection, lanes, stream, following)
-        queued += waiting.count() - (_dropped_within(connection, stream, waiting) if gone else 0)
-        first = next(iter(waiting), None)
-        if first is not None:
-            when = _time(connection, stream, first[0])
-            oldest += [] if when is None else [when]
+    accepted = sum(next_number(connection, stream) - 1 for stream in NUMBERED)
+    dropped = sum(_dropped(connection, stream) for stream in NUMBERED)
+    waits = queue(connection, lanes)
     return Stats(
         accepted=accepted,
-        delivered=accepted - queued - dropped,
-        queued=queued,
+        delivered=accepted - waits.queued - dropped,
+        queued=waits.queued,
         dropped=dropped,
-        oldest=min(oldest, default=None),
+        oldest=waits.oldest,
         bytes=_size(folder),
+        inbox=facts.count_notes(connection, _INBOX),
     )
+
+
+def queue(connection: sqlite3.Connection, lanes: list[Lane]) -> Queue:
+    """What waits for at least one of `lanes`."""
+    queued, oldest = 0, []
+    for stream in NUMBERED:
+        waiting = _waiting(connection, lanes, stream, next_number(connection, stream))
+        queued += waiting.count()
+        queued -= _dropped_within(connection, stream, waiting) if _dropped(connection, stream) else 0
+        first = next(iter(waiting), None)
+        when = None if first is None else _time(connection, stream, first[0])
+        oldest += [] if when is None else [when]
+    return Queue(queued, min(oldest, default=None))
+
+
+def _dropped(connection: sqlite3.Connection, stream: int) -> int:
+    return int(connection.execute("SELECT dropped FROM stream WHERE id = ?", (stream,)).fetchone()[0])
 
 
 def _time(connection: sqlite3.Connection, stream: int, number: int) -> int | None:

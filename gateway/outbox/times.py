@@ -11,15 +11,18 @@ from typing import NamedTuple
 
 import msgspec
 
-from gateway.columns import Packed
+from gateway.columns import Packed, Unpacked
 from gateway.outbox import facts
 from gateway.outbox.composing import Content
-from gateway.records import Correction, Event, Reading
+from gateway.prepared import prepared
+from gateway.records import Correction, Event, Note, Reading
 
 _UNKNOWN = 0  # in `boot.zero`: this boot has records without a true time
+_LATEST = "clock.latest"  # the note with the last time that the machine's own clock was trusted
 _STEP_MS = 250  # less is the clocks' own wander, and the moment between reading the one and the other
 
 
+@prepared
 class Stretch(NamedTuple):
     """From `mono` on (milliseconds) the wall clock was ahead of the monotonic one by `ahead`, wrongly."""
 
@@ -100,7 +103,7 @@ def zero_of(connection: sqlite3.Connection, boot: str) -> int | None:
 
 def corrected(content: Content, zero: int | None) -> Content:
     """The content with true times, where they were not."""
-    if zero is None or isinstance(content.records, Packed) or all(r.clock != "untrusted" for r in content.records):
+    if zero is None or isinstance(content.records, Packed) or _is_trusted(content.records):
         return content
     return content._replace(
         records=tuple(
@@ -108,6 +111,12 @@ def corrected(content: Content, zero: int | None) -> Content:
             for r in content.records
         )
     )
+
+
+def _is_trusted(readings: Sequence[Reading]) -> bool:
+    if isinstance(readings, Unpacked):
+        return readings.trusted
+    return all(reading.clock != "untrusted" for reading in readings)
 
 
 def corrected_event(connection: sqlite3.Connection, boot: str, event: Event, zero: int | None) -> Event:
@@ -120,6 +129,21 @@ def corrected_event(connection: sqlite3.Connection, boot: str, event: Event, zer
     late = zero - before[-1].ahead
     cleared = None if event.cleared is None else event.cleared + late
     return msgspec.structs.replace(event, raised=event.raised + late, cleared=cleared, clock="corrected")
+
+
+def latest_note(wall: int) -> Note:
+    """Notes that it is `wall` (Unix milliseconds) for sure."""
+    return Note(key=_LATEST, text=str(wall))
+
+
+def latest_known(connection: sqlite3.Connection) -> int:
+    """Unix milliseconds that are over for sure: as noted, or of the newest records of boots whose clock was right."""
+    noted = facts.note(connection, _LATEST)
+    (known,) = connection.execute(
+        'SELECT max((SELECT coalesce(max("end"), 0) FROM block JOIN boot ON boot.id = boot WHERE zero IS NULL),'
+        " (SELECT coalesce(max(at), 0) FROM record JOIN boot ON boot.id = boot WHERE zero IS NULL))"
+    ).fetchone()
+    return max(int(known), 0 if noted is None or not noted.isdigit() else int(noted))
 
 
 def listed(connection: sqlite3.Connection, uplink: int, first: int, limit: int) -> list[tuple[int, Correction]]:

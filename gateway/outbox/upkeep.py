@@ -6,13 +6,15 @@ Each step is short, and what takes long is done without the lock.
 from collections.abc import Callable
 
 from gateway import points
-from gateway.outbox import blocks, compaction, quota
+from gateway.outbox import blocks, compaction, database, quota, times
 from gateway.outbox.forgetting import forget_records
 from gateway.outbox.sending import Sending
 from gateway.outbox.standing import Pruned
 
 _PRUNE_EVERY_S = 30.0  # each is a commit
 _RESERVE_EVERY_S = 30.0
+_SHED_BYTES = 16 * 2**20  # enough for the reserve to be made again, and for what waits
+_DATED_EVERY_S = 600.0  # it goes with a commit that is made anyway
 
 # Frees about so many bytes, of what is worth less than readings, and returns how many it was.
 Shed = Callable[[int], int]
@@ -22,13 +24,27 @@ class Upkeep(Sending):
     """One thread does all of this, now and then."""
 
     _prune_at = 0.0
-    _reserve_at = 0.0
+    _reserve_at = _dated_at = 0.0
     _look_from = 0  # where the search for groups to pack goes on
     _making_room = False
 
+    def latest_known(self) -> int:
+        """Unix milliseconds that are over for sure: of the newest record of a known time, 0 without any.
+
+        Raises StoreError.
+        """
+        with self._lock, self._reading() as connection:
+            return times.latest_known(connection)
+
     def shed_first(self, shed: Shed) -> None:
-        """Ask `shed` for room before any reading goes: pictures go before readings."""
+        """Ask `shed` for room on the disk when it is full, before any reading goes: pictures go before readings."""
         self._sheds.append(shed)
+
+    def _give_way(self) -> None:
+        """After a failure: when the disk was full, what is worth less than readings makes room for the next try."""
+        if self._failed_by is not None and database.is_full(self._failed_by):
+            for shed in self._sheds:
+                self.counts["bytes_shed"] += shed(_SHED_BYTES)
 
     def _prune(self, now: float, window: float) -> bool:
         """One step of forgetting; True when there may be more to forget."""
@@ -56,21 +72,30 @@ class Upkeep(Sending):
         if now >= self._reserve_at:
             self._reserve_at = now + _RESERVE_EVERY_S
             self._reserve.make()
-        if self._times.pending and self._clock.state() == "trusted":
+        state = self._clock.state()
+        if self._times.pending and state != "untrusted":
             self._correct_times()
+        if state == "trusted" and now >= self._dated_at:
+            self._dated_at = now + _DATED_EVERY_S
+            with self._lock:
+                self._waiting.add_note(times.latest_note(self._clock.wall_ms()))
         with self._lock:
             if now >= self._prune_at and not self._prune(now, self._keep.replay_window):
                 self._prune_at = now + _PRUNE_EVERY_S
         return self._pack() or self._make_room()
 
     def _correct_times(self) -> None:
-        """The clock is set: records of this boot before get their true times, and who has them is told."""
+        """The time is known: records of this boot before get their true times, and who has them is told."""
         with self._lock:
             mono = self._clock.mono_ms()
             zero = self._clock.wall_ms() - mono
+            lanes = list(self._lanes.values())
             with self._transaction() as connection:
-                self._times.resolve(connection, self._boot, zero, mono, [lane.id for lane in self._lanes.values()])
+                self._times.resolve(connection, self._boot, zero, mono, [lane.id for lane in lanes])
+                again = {lane: lane.once_more(connection, self._boot) for lane in lanes if lane.repeats}
             self._times.resolved()
+            for lane, (event, runs) in again.items():
+                lane.again_from(event, runs)
         self._wake()
 
     def _pack(self) -> bool:
@@ -106,7 +131,7 @@ class Upkeep(Sending):
             self._making_room = over > 0
             if over <= 0:
                 return False
-            if any(shed(over) > 0 for shed in self._sheds) or self._prune(self._clock.monotonic(), 0.0):
+            if self._prune(self._clock.monotonic(), 0.0):
                 return True
         return self._thin() or self._drop()
 

@@ -30,6 +30,9 @@ class Waiting:
         self.notes: dict[str, str] = {}
         self.count = 0  # of readings
         self.since: float | None = None  # when the oldest reading came, in monotonic seconds
+        # The next numbers by stream, as committed and with what the open transaction holds; else the database knows.
+        self._next: dict[int, int] = {}
+        self._next_then: dict[int, int] = {}
         self._groups: deque[Packed] = deque()
         self._open: list[Reading] = []
         self._dropped: Gap | None = None
@@ -97,6 +100,14 @@ class Waiting:
         )
         return found.fetchone() is not None
 
+    def next_number(self, connection: sqlite3.Connection, stream: int) -> int:
+        """The number that the next committed reading or event gets; the database is asked once."""
+        found = self._next.get(stream)
+        if found is None:
+            reckon = readings.next_number(connection) if stream == READINGS else rows.next_number(connection, stream)
+            found = self._next[stream] = reckon
+        return found
+
     def write(
         self, connection: sqlite3.Connection, boot: int, *, with_readings: bool = True, quickly: bool = True
     ) -> None:
@@ -105,10 +116,12 @@ class Waiting:
         `quickly` spares the processor, else the disk is spared.
         """
         self._written = None
-        if with_readings:
+        self._next_then = {}
+        if with_readings and (self.count or self._dropped):
             self._write_readings(connection, boot, quickly)
         if self.events:
-            start = rows.next_number(connection, EVENTS)
+            start = self.next_number(connection, EVENTS)
+            self._next_then[EVENTS] = start + len(self.events)
             rows.insert(connection, (rows.as_row(start + i, boot, e) for i, (e, _) in enumerate(self.events)))
             for event, key in self.events:
                 _open_or_clear(connection, event, key)
@@ -116,11 +129,9 @@ class Waiting:
             facts.set_note(connection, name, text.encode())
 
     def _write_readings(self, connection: sqlite3.Connection, boot: int, quickly: bool) -> None:
-        if not self.count and not self._dropped:
-            return
         if self._open:
             self._seal(quickly)
-        number = readings.next_number(connection)
+        number = self.next_number(connection, READINGS)
         if self._dropped:
             last = number + self._dropped.last
             gaps.drop(connection, READINGS, msgspec.structs.replace(self._dropped, first=number, last=last))
@@ -130,9 +141,12 @@ class Waiting:
         for group in self._groups:
             blocks.insert(connection, number, boot, group, AS_COMMITTED)
             number += group.size
+        self._next_then[READINGS] = number
 
     def committed(self, with_readings: bool = True) -> None:
         """The transaction of `write` is committed: nothing waits any more."""
+        self._next |= self._next_then
+        self._next_then = {}
         self.events.clear()
         self.notes.clear()
         if with_readings:
@@ -141,7 +155,8 @@ class Waiting:
         self._written = None
 
     def settle(self, connection: sqlite3.Connection) -> None:
-        """After a commit that failed: what reached the disk all the same waits no more."""
+        """The database is opened: what reached the disk in a commit that failed all the same waits no more."""
+        self._next, self._next_then = {}, {}
         if self._written is None:
             return
         count, number, body = self._written

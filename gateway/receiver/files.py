@@ -16,6 +16,7 @@ from typing import IO, Any
 import msgspec
 
 from gateway.errors import ConfigurationError, StoreError
+from gateway.prepared import prepared
 from gateway.receiver import rows
 from gateway.receiver.keep import Batch, Refused
 from gateway.receiver.ledger import Ledger
@@ -137,6 +138,7 @@ class Files:
             self._lock.close()
 
 
+@prepared
 class _Head(msgspec.Struct):
     site: str
     gateway: str

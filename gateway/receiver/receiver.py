@@ -50,7 +50,10 @@ class _Hole(msgspec.Struct):
 
 
 class Receiver:
-    """`keep` None: count only, and acknowledge nothing, for nothing is kept. `file` gets the report as well."""
+    """`keep` None: count only, and acknowledge nothing, for nothing is kept. `file` gets the report as well.
+
+    `wall` is the time that acknowledgements bring to gateways without one, Unix ms; None while it is not known here.
+    """
 
     def __init__(
         self,
@@ -58,11 +61,13 @@ class Receiver:
         keep: Keep | None,
         monotonic: Callable[[], float] = time.monotonic,
         file: Path | None = None,
+        wall: Callable[[], int | None] = lambda: None,
     ) -> None:
         self._line = line
         self._keep = keep
         self._monotonic = monotonic
         self._file = file
+        self._wall = wall
         self.ledger = keep.load() if keep else Ledger()
         self._state: dict[str, str] = keep.states() if keep else {}
         self._pending: list[Delivery] = []
@@ -184,7 +189,8 @@ class Receiver:
             return
         for gateway, epoch in sorted(self._owed):
             safe = self.ledger.epoch(gateway, epoch).safe()
-            if safe == 0 or self._line.publish(f"gewu/{gateway}/acks", native.encode_ack(epoch, safe)):
+            word = native.encode_ack(epoch, safe, self._wall())
+            if safe == 0 or self._line.publish(f"gewu/{gateway}/acks", word):
                 self._owed.discard((gateway, epoch))
 
     def _ask_for_holes(self, now: float) -> None:

@@ -8,6 +8,7 @@ import os
 import re
 from collections.abc import Callable, Sequence
 from datetime import date, datetime, timedelta
+from itertools import count
 from pathlib import Path
 
 from gateway.clock import Clock
@@ -15,7 +16,7 @@ from gateway.errors import TryAgain
 from gateway.records import Message
 from gateway.sinks.lines import Form, Place, header, lines, place_of, stream_of
 
-_NAME = re.compile(r"(readings|events|gaps)-(\d{4}-\d\d-\d\d)-[0-9a-f]{8}\.(csv|jsonl)")
+_NAME = re.compile(r"(readings|events|gaps|corrections)-(\d{4}-\d\d-\d\d)-[0-9a-f]{8}(?:\.\d+)?\.(csv|jsonl)")
 _TAIL = 1 << 20
 _MODE = 0o640
 _REMEMBERED = 8
@@ -86,7 +87,7 @@ class DayFiles:
     def _tidy(self) -> None:
         """Once a day, forget the files of days that are too old; never by a clock that may be wrong."""
         today = self._day_of(self._clock.wall_ms())
-        if today == self._tidied or self._clock.state() == "untrusted":
+        if today == self._tidied or self._clock.state() != "trusted":
             return
         first = (today - timedelta(days=self._keep_days)).isoformat()
         for file in self._folder.iterdir():
@@ -123,11 +124,25 @@ def _sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
+def _set_aside(file: Path, head: bytes) -> bool:
+    """Whether `file` began otherwise (another version's columns): it keeps its lines under a name beside it."""
+    with file.open("rb") as found:
+        first = found.readline()
+    if not head or first == head or not first.endswith(b"\n") or b"\0" in first:
+        return False
+    aside = next(name for number in count(1) if not (name := file.with_suffix(f".{number}{file.suffix}")).exists())
+    file.rename(aside)
+    _sync_folder(file.parent)
+    return True
+
+
 def _repair(file: Path, stream: str, form: Form) -> Place:
     """The place of the last whole line; what a power cut left behind it is cut off."""
     try:
         size = file.stat().st_size
     except FileNotFoundError:
+        return Place(0, 0)
+    if _set_aside(file, header(stream, form)):
         return Place(0, 0)
     with file.open("r+b") as out:
         for reach in (min(_TAIL, size), size):

@@ -12,16 +12,18 @@ from typing import Any, Literal, NamedTuple
 
 import msgspec
 
-from gateway.records import Event, Gap, Message, Reading, rfc3339
+from gateway.records import Correction, Event, Gap, Message, Reading, rfc3339
 
 Form = Literal["csv", "jsonl"]
 # What a spreadsheet would take for a formula at the beginning of a text.
 _FORMULA = ("=", "+", "-", "@")
 COLUMNS = {
-    "readings": ("seq", "row", "at", "clock", "device", "name", "value", "mark"),
-    "events": ("seq", "row", "id", "kind", "grade", "device", "place", "raised", "cleared", "values"),
+    "readings": ("seq", "row", "at", "clock", "boot", "device", "name", "value", "mark"),
+    "events": ("seq", "row", "id", "kind", "grade", "device", "place", "raised", "cleared", "clock", "boot", "values"),
     "gaps": ("seq", "row", "stream", "first", "last", "from", "to", "reason"),
+    "corrections": ("seq", "row", "boot", "offset_ms", "from", "to"),
 }
+_STREAMS = ((Event, "events"), (Gap, "gaps"), (Correction, "corrections"))
 # Spreadsheets read UTF-8 as such only behind this mark.
 _MARK = "\N{ZERO WIDTH NO-BREAK SPACE}"
 
@@ -34,9 +36,9 @@ class Place(NamedTuple):
 
 
 def stream_of(message: Message) -> str:
-    """Which file it goes to: readings, events or gaps."""
+    """Which file it goes to: readings, events, gaps or corrections."""
     head = message.records[0]
-    return "events" if isinstance(head, Event) else "gaps" if isinstance(head, Gap) else "readings"
+    return next((name for kind, name in _STREAMS if isinstance(head, kind)), "readings")
 
 
 def header(stream: str, form: Form) -> bytes:
@@ -75,35 +77,44 @@ def _json_rows(message: Message) -> Iterator[dict[str, Any]]:
         if isinstance(record, Reading):
             number = {} if message.last else {"n": message.first + index}  # behind a filter the numbers jump
             marks = {"marks": record.marks} if record.marks else {}
-            own = {"at": rfc3339(record.at), "clock": record.clock, "device": record.device, "values": record.values}
-            yield {**number, **own, **marks}
+            own = {"at": rfc3339(record.at), "clock": record.clock, "boot": message.boot, "device": record.device}
+            yield {**number, **own, "values": record.values, **marks}
         elif isinstance(record, Event):
-            yield {"n": message.first, **_event(record), "values": record.values}
+            yield {"n": message.first, **_event(record, message.boot), "values": record.values}
         elif isinstance(record, Gap):
             yield _gap(record)
+        elif isinstance(record, Correction):
+            yield _correction(record)
 
 
 def _csv_rows(message: Message) -> Iterator[list[Any]]:
     for record in message.records:
         if isinstance(record, Reading):
-            head = [rfc3339(record.at), record.clock, record.device]
+            head = [rfc3339(record.at), record.clock, message.boot, record.device]
             for name, value in record.values.items():
                 yield [*head, name, value, record.marks.get(name, "")]
         elif isinstance(record, Event):
-            yield [*_event(record).values(), json.dumps(record.values, ensure_ascii=False)]
+            yield [*_event(record, message.boot).values(), json.dumps(record.values, ensure_ascii=False)]
         elif isinstance(record, Gap):
             yield list(_gap(record).values())
+        elif isinstance(record, Correction):
+            yield list(_correction(record).values())
 
 
-def _event(event: Event) -> dict[str, Any]:
+def _event(event: Event, boot: str) -> dict[str, Any]:
     cleared = None if event.cleared is None else rfc3339(event.cleared)
     what = {"id": event.id, "kind": event.kind, "grade": event.grade, "device": event.device, "place": event.place}
-    return {**what, "raised": rfc3339(event.raised), "cleared": cleared}
+    return {**what, "raised": rfc3339(event.raised), "cleared": cleared, "clock": event.clock, "boot": boot}
 
 
 def _gap(gap: Gap) -> dict[str, Any]:
     what = {"stream": gap.stream, "first": gap.first, "last": gap.last}
     return {**what, "from": rfc3339(gap.start), "to": rfc3339(gap.end), "reason": gap.reason}
+
+
+def _correction(told: Correction) -> dict[str, Any]:
+    times = {"from": rfc3339(told.start), "to": rfc3339(told.end)}
+    return {"boot": told.boot, "offset_ms": told.offset_ms, **times}
 
 
 def _csv(cells: list[Any]) -> bytes:

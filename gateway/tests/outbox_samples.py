@@ -21,6 +21,7 @@ class Route:
     max_delay: float = 2.0
     filter: Filter | None = None
     whole_blocks: bool = False
+    repeats: bool = False
 
 
 def reading(number: int = 0, **values: float) -> Reading:

@@ -25,6 +25,7 @@ class _Route:
     max_delay: float = 0.2
     filter: Filter | None = None
     whole_blocks: bool = False
+    repeats: bool = False
 
 
 def main(folder: Path, url: str, acks: bool, count: int) -> int:

@@ -1,7 +1,7 @@
 """A gateway as it is now, set by hand, and messages as the outbox composes them, for the tests of the formats."""
 
 from gateway.profile import load
-from gateway.records import Event, Gap, Mark, Message, Reading, Value
+from gateway.records import Correction, Event, Gap, Mark, Message, Reading, Value
 from gateway.uplink.present import KnownDevice, Standing
 from gateway.uplink.settings import UplinkSettings
 from gateway.uplink.store import Notes
@@ -50,5 +50,5 @@ def event(kind: str, cleared: int | None = None, device: str | None = "b0101", *
     )  # fmt: skip
 
 
-def message(*records: Reading | Event | Gap, seq: int = 1) -> Message:
+def message(*records: Reading | Event | Gap | Correction, seq: int = 1) -> Message:
     return Message(epoch="e", seq=seq, sent=NOW, boot="b", first=1, records=records)  # type: ignore[arg-type]

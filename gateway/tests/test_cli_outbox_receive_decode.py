@@ -48,7 +48,7 @@ def test_outbox_at_rest(tmp_path: Path) -> None:
     assert status == 0
     assert found.pop("bytes") > 0
     assert found == {
-        "accepted": 6, "delivered": 1, "queued": 5, "dropped": 0, "oldest": rfc3339(1_795_000_000_000),
+        "accepted": 6, "delivered": 1, "queued": 5, "dropped": 0, "oldest": rfc3339(1_795_000_000_000), "inbox": 0,
     }  # fmt: skip
     status, out, _ = _gewu("outbox", "export", "--config", config)
     lines = [json.loads(line) for line in out.splitlines()]

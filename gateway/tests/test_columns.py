@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.columns import pack, pack_quickly, unpack
+from gateway.columns import Unpacked, opened, pack, pack_quickly, unpack
 from gateway.columns.integers import Reader, Writer
-from gateway.records import Reading, Value
+from gateway.records import Message, Reading, Value
+from gateway.uplink import native
 
 _names = st.sampled_from(["voltage", "current", "power", "state", "名", "", "x" * 300])
 _numbers = st.floats() | st.integers(-(2**63), 2**64 - 1) | st.booleans()
@@ -55,6 +56,19 @@ def test_what_is_packed_quickly_comes_back(readings: list[Reading]) -> None:
         assert _exactly(unpack(pack_quickly(readings))) == _exactly(readings)
 
 
+@given(st.lists(_readings, min_size=1, max_size=40), st.integers(0, 40), st.integers(0, 40))
+def test_what_leaves_line_by_line_is_what_each_reading_would_be(readings: list[Reading], begin: int, end: int) -> None:
+    """Taken apart, any stretch of a block is the same readings, and its text the same message, byte for byte."""
+    finite = [r for r in readings if all(math.isfinite(v) for v in r.values.values() if isinstance(v, float))]
+    apart = opened(pack(finite))[begin:end]
+    assert isinstance(apart, Unpacked)
+    assert apart == finite[begin:end]
+    if apart:
+        message = Message(epoch="e", seq=7, sent=0, boot='"readings":[]', first=1, records=apart, last=60)
+        plain = msgspec.structs.replace(message, records=tuple(finite[begin:end]))
+        assert native.encode(message) == native.encode(plain)
+
+
 @given(st.lists(_decimals | st.sampled_from([0.0, -0.0, 1e-7, 1e300, 0.1 + 0.2]), min_size=1, max_size=60))
 def test_a_column_of_decimals_comes_back(column: list[float]) -> None:
     """Long columns of one device, where decimals, doubles and -0.0 stand together."""
@@ -72,7 +86,7 @@ def test_whole_numbers_of_any_size_come_back(columns: list[list[int]]) -> None:
     assert [source.column(len(column)) for column in columns] == columns
 
 
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(st.binary(max_size=200), st.integers(0, 10**6), st.integers(0, 255))
 def test_other_bytes_are_refused(noise: bytes, place: int, octet: int) -> None:
     """Noise, cut and spoiled bytes raise ValueError and nothing else; what still decodes is readings."""

@@ -22,7 +22,9 @@ def fail(_: dict[str, Any]) -> None:
 
 @pytest.fixture
 def door(tmp_path: Path) -> Iterator[Path]:
-    server = ControlServer(tmp_path, {"echo": lambda request: request.get("word"), "refuse": refuse, "fail": fail})
+    server = ControlServer(
+        tmp_path, {"echo": lambda request: request.get("word"), "refuse": refuse, "fail": fail}, notices_end_s=0.01
+    )
     server.start()
     yield tmp_path
     server.stop()
@@ -73,7 +75,7 @@ def test_a_long_path_works(tmp_path: Path) -> None:
     """A data folder deeper than a socket address may be long is reached all the same."""
     deep = tmp_path.joinpath(*["a-rather-long-folder-name"] * 6)
     deep.mkdir(parents=True)
-    server = ControlServer(deep, {"echo": lambda request: request.get("word")})
+    server = ControlServer(deep, {"echo": lambda request: request.get("word")}, notices_end_s=0.01)
     server.start()
     try:
         assert ask(deep, "echo", word=2) == 2

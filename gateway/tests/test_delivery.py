@@ -73,6 +73,53 @@ def test_lost_confirmations_repeat_at_most_the_window(plain: DeliveryBench) -> N
     assert plain.outbox.stats().queued == 0
 
 
+def test_five_hundred_disconnects_in_ten_minutes(plain: DeliveryBench) -> None:
+    """C4: some with a message under way: nothing is lost, such a message goes once more, no retry waits longer than
+    the first of an outage. In real time, with threads and files counted: `gewu bench faults`."""
+    began = plain.clock.monotonic()
+    for number in range(500):
+        while not plain.broker.links or plain.broker.link.closed:
+            plain.clock.now += plain.step() if plain.broker.links else 0.0
+            plain.step()
+        if number % 10 == 0:
+            plain.outbox.put_reading(reading(number))
+            plain.outbox.flush()
+            plain.broker.confirms = False
+        plain.step()
+        plain.broker.confirms = True
+        plain.broker.link.lose()
+        plain.step()
+    assert plain.clock.monotonic() - began <= 600
+    plain.clock.now += 1
+    plain.step(5)
+    report = plain.receive().report()
+    assert (report["delivered"], report["duplicates"], report["lost"]) == (50, 50, 0)
+    waits = [b - a for a, b in zip(plain.broker.attempts, plain.broker.attempts[1:], strict=False)]
+    assert (len(waits), max(waits) <= 1.0) == (500, True)
+    assert (plain.outbox.stats().queued, plain.delivery.status().in_flight) == (0, 0)
+
+
+def test_a_day_in_a_black_hole(plain: DeliveryBench) -> None:
+    """C1: for 24 h every connection is taken and nothing comes back: each is given up for silence, what is read
+    meanwhile waits, and all of it arrives once somebody answers."""
+    plain.broker.confirms = False
+    hours = 24
+    ends = plain.clock.monotonic() + hours * 3600
+    while plain.clock.monotonic() < ends:
+        plain.clock.now += max(1.0, min(plain.step(), 60.0))
+        if int(plain.clock.now) % 3600 < 60:
+            plain.outbox.put_reading(reading(int(plain.clock.now)))
+            plain.outbox.flush()
+    accepted = plain.outbox.stats().accepted
+    assert plain.delivery.status().reconnects > hours
+    plain.broker.confirms = True
+    for _ in range(50):
+        plain.clock.now += max(0.01, min(plain.step(), 60.0))
+    report = plain.receive().report()
+    assert (report["delivered"], report["lost"]) == (accepted, 0)
+    assert plain.outbox.stats().queued == 0
+
+
 def test_a_repeat_is_the_same_bytes(plain: DeliveryBench) -> None:
     """What is sent again has the number and the bytes that it had."""
     plain.fill(1)
@@ -139,7 +186,7 @@ def test_with_nobody_there_only_the_oldest_is_repeated(acked: DeliveryBench) -> 
 
 def test_without_acknowledgement_readings_stop_and_alarms_go_on(acked: DeliveryBench) -> None:
     """The unacknowledged are bounded, yet an event leaves at once."""
-    acked.fill(80)
+    acked.fill(66)
     acked.step(60)
     assert len(acked.seqs()) == 64
     acked.outbox.accept_event(event(), "k")
@@ -214,3 +261,31 @@ def test_goodbye_is_a_retained_offline(plain: DeliveryBench) -> None:
     assert plain.delivery.confirmed(token)
     plain.delivery.close()
     assert plain.broker.link.closed
+
+
+def acknowledged_at(bench: DeliveryBench, seq: int, at: str) -> None:
+    bench.broker.link.say("gewu/s/g/acks", json.dumps({"epoch": bench.outbox.epoch, "seq": seq, "at": at}).encode())
+    bench.step(2)
+
+
+@pytest.mark.parametrize("trusted", [True, False])
+def test_the_time_of_an_answer_is_told_where_it_may_be_believed(tmp_path: Path, trusted: bool) -> None:
+    """With when that message first left: an answer that a broker kept for us, to something long sent, is of any age.
+    Without TLS only where the configuration says so."""
+    bench = DeliveryBench(tmp_path, acks=True, trust_time=trusted)
+    told: list[tuple[int, int, int]] = []
+    bench.delivery.hear_time(lambda at, left, now: told.append((at, left, now)))
+    bench.fill(2)
+    bench.step(3)
+    bench.clock.now += 1.5
+    acknowledged_at(bench, 1, "2026-11-18T11:06:40.000Z")
+    assert told == ([(1_795_000_000_000, 100_000, 101_500)] if trusted else [])
+    bench.clock.now += 40
+    bench.broker.link.lose("gone")
+    bench.step()
+    bench.clock.now += 10
+    bench.step(3)
+    acknowledged_at(bench, 2, "2026-11-18T11:06:41.000Z")
+    acknowledged_at(bench, 2, "yesterday")
+    assert [left for _, left, _ in told] == ([100_000, 100_000] if trusted else [])
+    assert bench.delivery.status().refused == 1

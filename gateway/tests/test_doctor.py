@@ -122,3 +122,14 @@ def test_each_trouble_of_the_machine(key: str, value: Any, words: str) -> None:
     """The machine's own troubles are findings too."""
     (finding,) = examine(STATUS, MACHINE | {key: value}, NOW)
     assert words in finding.what
+
+
+def test_who_is_behind_is_named() -> None:
+    """With several ways out, the one that is late is the one to look at; and whose time records carry, if not ours."""
+    late = changed("store.oldest", NOW - 3_600_000)
+    late["queues"] = {"county": {"queued": 3, "oldest": NOW - 3_600_000}, "tb": {"queued": 1, "oldest": NOW - 1000}}
+    (finding,) = examine(late, MACHINE, NOW)
+    assert "wait to be sent to county, the oldest" in finding.what
+    learned = changed("gateway.clock_source", "devices")
+    (finding,) = examine(learned, MACHINE | {"clock": "untrusted"}, NOW)
+    assert "devices' clocks" in finding.why

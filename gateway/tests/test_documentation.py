@@ -1,5 +1,6 @@
 """Every key of the configuration and of profiles is documented; a new key without its line fails here."""
 
+import json
 import re
 import threading
 from pathlib import Path
@@ -16,6 +17,8 @@ from gateway.commands.envelope import Envelope
 from gateway.config import Config, load
 from gateway.outbox.stats import Stats
 from gateway.profile import Profile
+from gateway.tests.fake_clock import FakeClock
+from gateway.tests.outbox_samples import event, opened, reading
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 
@@ -79,5 +82,22 @@ def test_every_key_of_the_health_message_is_documented(tmp_path: Path) -> None:
     stop = threading.Event()
     stop.set()
     gateway.run(stop)
-    for key in told:
-        assert f"\n| `{key}` |" in text, key
+    for key, value in told.items():
+        (row,) = re.findall(rf"^\| `{key}` \|.*$", text, re.M)
+        for inner in value if isinstance(value, dict) else ():
+            assert f"`{inner}`" in row, f"{key}.{inner}"
+
+
+def test_every_key_of_an_exported_record_is_documented(tmp_path: Path) -> None:
+    """docs/outbox.md names what a line of `gewu outbox export` holds, of readings and of events."""
+    text = (DOCS / "outbox.md").read_text(encoding="utf-8").partition("`export [--into FILE]`")[2].partition("\n## ")[0]
+    outbox = opened(tmp_path, FakeClock())
+    outbox.put_reading(reading(1))
+    outbox.accept_event(event(), "k")
+    outbox.flush()
+    outbox.export(tmp_path / "lines")
+    outbox.close()
+    lines = (tmp_path / "lines").read_text(encoding="utf-8").splitlines()
+    assert len(lines) == 2
+    for key in {key for line in lines for key in json.loads(line)}:
+        assert f"`{key}`" in text, key

@@ -9,6 +9,7 @@ import pytest
 from gateway.filters import Filter
 from gateway.names import called, catalogue
 from gateway.profile import load, shipped
+from gateway.records import Correction
 from gateway.tests.fake_broker import FakeBroker
 from gateway.tests.fake_clock import FakeClock
 from gateway.tests.outbox_samples import Route, opened
@@ -164,6 +165,13 @@ def test_the_past_is_not_told() -> None:
     bench = Bench()
     assert bench.form.encode(message(reading(voltage=1.0, at=NOW - 5000)), again=True) == []
     assert bench.form.encode(message(reading("stranger", voltage=1.0)), again=False) == []
+
+
+def test_corrected_times_are_not_told() -> None:
+    """Whatever arrives gets the time of its arrival there: there is no wrong time to be corrected."""
+    bench = Bench()
+    told = Correction(boot="b", offset_ms=5000, start=NOW, end=NOW + 1)
+    assert bench.form.encode(message(told), again=False) == []
 
 
 def test_availability_is_the_gateways_and_the_devices() -> None:

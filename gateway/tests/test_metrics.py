@@ -25,10 +25,12 @@ PAGE = Path(__file__).resolve().parents[2] / "docs" / "metrics.md"
 OTHERWISE = {"gewu_store_oldest": "gewu_store_oldest_seconds"}
 COUNTS = (
     "commits", "commit_failures", "blocks_packed", "readings_thinned", "readings_dropped", "reserve_released",
+    "bytes_shed",
 )  # fmt: skip
 STATUS: dict[str, Any] = {
     "gateway": {"uptime_s": 5.0},
-    "store": {"accepted": 9, "delivered": 4, "queued": 5, "dropped": 0, "oldest": 1_000, "bytes": 4096},
+    "store": {"accepted": 9, "delivered": 4, "queued": 5, "dropped": 0, "oldest": 1_000, "bytes": 4096, "inbox": 2},
+    "queues": {"county": {"queued": 5, "oldest": 1_000}, "tb": {"queued": 0, "oldest": None}},
     "uplinks": [
         {"name": "county", "connected": True, "fallback": False, "month_bytes": 0, "in_flight": 1, "unconfirmed": 2,
          "sent": 7, "confirmed": 6, "sent_again": 1, "reconnects": 0, "refused": 0}
@@ -42,6 +44,7 @@ STATUS: dict[str, Any] = {
 HEALTH: dict[str, Any] = {
     "disk": {"free": 1, "total": 2}, "flash_written": 3, "temperature": None, "under_voltage": None, "clock": "trusted",
     "memory": {"rss_mb": 50.0, "available_mb": None}, "certificate_days": {"county": {"ca": -1.5}},
+    "inbox": {"waiting": 2, "bytes": 9, "oldest": "1970-01-01T00:00:01.000Z", "expired": 0},
     "store": {"trouble": None} | dict.fromkeys(COUNTS, 7),
 }  # fmt: skip
 
@@ -105,6 +108,14 @@ def test_every_count_of_the_outbox_is_told(tmp_path: Path) -> None:
     assert set(outbox.counts) == set(COUNTS)
     assert {f"gewu_store_{count}" for count in COUNTS} <= {one.name for one in TOLD}
     assert scrape()[("gewu_store_commits_total", frozenset())] == 7
+
+
+def test_each_queue_is_told() -> None:
+    """Which uplink or sink is behind, by how many records and since when."""
+    told = scrape()
+    ways = [frozenset({name}) for name in ("county", "tb")]
+    assert [told[("gewu_queue", way)] for way in ways] == [5, 0]
+    assert [told[("gewu_queue_oldest_seconds", way)] for way in ways] == [2.0, 0.0]
 
 
 def test_every_metric_has_its_line() -> None:

@@ -233,6 +233,40 @@ def test_a_full_disk_keeps_events_and_recovers_without_a_restart(tmp_path: Path)
     assert [m.records[0] for m in messages[: kept + 1]] == [event(f"e{number}") for number in range(kept + 1)]
 
 
+def test_on_a_full_disk_pictures_give_way_before_readings(tmp_path: Path) -> None:
+    """Asked until the readings that wait are committed, none dropped; never asked when only the cap is reached."""
+    disk, asked = _FullDisk(), []
+
+    def shed(wanted: int) -> int:
+        asked.append(wanted)
+        if len(asked) == 2:
+            disk.limit(100_000)
+        return 1000
+
+    clock = FakeClock()
+    outbox = Outbox(tmp_path, clock, [Route(max_delay=0)], connect=disk)
+    outbox.shed_first(shed)
+    _fill(outbox, 5)
+    outbox.step()
+    disk.limit(0)
+    for number in range(5000):
+        outbox.put_reading(reading(number, voltage=math.sin(number)))
+    for _ in range(5):
+        clock.now += 1
+        outbox.step()
+    assert (len(asked), outbox.counts["bytes_shed"]) == (2, 2000)
+    found = outbox.stats()
+    assert (found.accepted, found.dropped, outbox.trouble) == (5005, 0, None)
+    outbox.close()
+    small = Outbox(tmp_path, clock, [Route(max_delay=0)], Keeping(max_bytes=40_000))
+    small.shed_first(shed)
+    while small.tend():
+        clock.now += 1
+    assert small.counts["readings_thinned"] + small.counts["readings_dropped"] > 0
+    assert len(asked) == 2
+    small.close()
+
+
 def test_events_and_the_note_with_them_are_one_commit(tmp_path: Path) -> None:
     """All or none, also over a restart; the same again with the same note is harmless; a note alone waits a second."""
     disk = _FullDisk()
@@ -308,6 +342,19 @@ def test_one_writer_only(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="in use by another program"):
         Outbox(tmp_path, FakeClock(), [Route()], connect=impatient)
     first.close()
+
+
+def test_each_uplink_has_a_queue_of_its_own(tmp_path: Path) -> None:
+    """How many records wait for each, and since when; together they are what the store counts as queued."""
+    outbox = opened(tmp_path, FakeClock(), Route("a", max_delay=0), Route("b", max_delay=0))
+    _fill(outbox, 5)
+    outbox.accept_event(event(), "k")
+    outbox.mark_delivered("a", [message.seq for message in outbox.next_messages("a", 9, 9)])
+    _fill(outbox, 2, 5)
+    queues = outbox.queues()
+    assert (queues["a"].queued, queues["b"].queued) == (2, 8)
+    assert (queues["a"].oldest, queues["b"].oldest) == (1_795_000_000_005, 1_795_000_000_000)
+    assert outbox.stats().queued == 8
 
 
 def test_several_uplinks_have_their_own_numbers(tmp_path: Path) -> None:

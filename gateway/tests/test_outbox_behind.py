@@ -118,3 +118,15 @@ def test_a_large_block_leaves_as_it_lies_and_again(tmp_path: Path) -> None:
         pass
     assert [outbox.message("county", message.seq) for message in messages] == messages
     assert outbox.resend("county", outbox.epoch, 1, 2) == [1, 2]
+
+
+def test_a_backlog_that_begins_inside_a_block_leaves_whole_from_the_next_one_on(tmp_path: Path) -> None:
+    """What was sent before an outage ends anywhere; only the rest of that block is unpacked, not all that follow."""
+    outbox = opened(tmp_path, FakeClock(), Route(max_delay=0, whole_blocks=True))
+    _fill(outbox, 1)
+    sent = outbox.next_messages("county", 1, 1)
+    _fill(outbox, 4 * 4200, 1)
+    late = outbox.next_messages("county", 100, 100)
+    whole = [message for message in late if isinstance(message.records, columns.Packed)]
+    assert sum(len(message.records) for message in whole) > 2 * 4096
+    assert sorted(_numbers(sent + late)) == list(range(1, 4 * 4200 + 2))

@@ -21,7 +21,7 @@ _FULL = 200_000  # bytes: what waits for packing, a block or two, and thinned on
 _ROUTE = Route(acks=True, max_delay=0)
 
 
-def _fill(outbox: Outbox, count: int, start: int = 0) -> None:
+def _fill(outbox: Outbox, count: int, start: int = 0, every: int = 40) -> None:
     dice = random.Random(start)
     for number in range(start, start + count):
         outbox.put_reading(
@@ -34,7 +34,7 @@ def _fill(outbox: Outbox, count: int, start: int = 0) -> None:
                 marks={"raw": "stale"} if number % 11 == 0 else {},
             )
         )
-        if number % 40 == 39:
+        if number % every == every - 1:
             outbox.commit()
     outbox.commit()
 
@@ -185,7 +185,7 @@ def test_a_gap_is_told_to_those_that_miss_its_numbers(tmp_path: Path) -> None:
     accepted = 0
     got: dict[str, set[int]] = {"a": set(), "b": set()}
     while accepted < 26_000:
-        _fill(outbox, 500, accepted)
+        _fill(outbox, 500, accepted, every=250)
         accepted += 500
         _tend(outbox)
         if accepted < 10_000 and accepted % 2000 == 0:

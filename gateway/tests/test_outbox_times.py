@@ -96,6 +96,42 @@ def test_times_are_corrected_once_the_time_is_known(tmp_path: Path) -> None:
     assert _take(again) == []
 
 
+def test_where_a_correction_has_no_word_the_records_go_once_more(tmp_path: Path) -> None:
+    """For Sparkplug and ThingsBoard: what was sent under an untrusted time goes again as new messages with the true
+    one, events too, over a restart; the balance holds, and who understands corrections gets nothing twice."""
+    clock = _Clock()
+    routes = [Route(name="peer", max_delay=0, repeats=True), _ROUTE]
+    outbox = Outbox(tmp_path, clock, routes)
+
+    def take() -> list[Message]:
+        found = outbox.next_messages("peer", 50, 50)
+        outbox.mark_delivered("peer", [message.seq for message in found])
+        return found
+
+    _put(outbox, clock, 0, 5)
+    outbox.accept_event(_event(clock, "dark"), "k")
+    before = take()
+    _take(outbox)
+    assert {r.clock for m in before for r in m.records if isinstance(r, Reading | Event)} == {"untrusted"}
+    _put(outbox, clock, 5, 2)
+    outbox.close()
+    outbox = Outbox(tmp_path, clock, routes)
+    clock.set(_NOW, "trusted")
+    outbox.flush()
+    assert (stats := outbox.stats()).accepted == stats.delivered + stats.queued + stats.dropped
+    again = take()
+    times = sorted((r.at, r.clock) for r in _readings(again))  # what waited goes before what was sent before
+    assert times == [(_NOW - (7 - n) * 1000, "corrected") for n in range(7)]
+    (event,) = [r for m in again for r in m.records if isinstance(r, Event)]
+    assert (event.id, event.raised, event.clock) == ("dark", _NOW - 2000, "corrected")
+    assert not {m.seq for m in again} & {m.seq for m in before}
+    assert [r.values["n"] for r in _readings(_take(outbox))] == [5, 6]
+    assert take() == []
+    outbox.close()
+    outbox = Outbox(tmp_path, clock, routes)
+    assert take() == []
+
+
 def test_a_step_while_the_time_is_unknown_is_a_stretch_of_its_own(tmp_path: Path) -> None:
     """An hour forward by hand: each stretch is corrected by its own difference, also over a restart of the gateway."""
     clock = _Clock()

@@ -50,7 +50,10 @@ class PlayedPort(FramedPort):
     def tell(self, request: bytes, turnaround: float) -> None:
         self.told.append(request)
 
-    def quieten(self) -> None:
+    def listen(self, seconds: float) -> bytes:
+        return b""
+
+    def quieten(self, rest: float = 0.0) -> None:
         """Nothing follows."""
 
     def close(self) -> None:

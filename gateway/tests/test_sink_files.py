@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.errors import TryAgain
-from gateway.records import Gap, Message
+from gateway.records import Correction, Gap, Message, rfc3339
 from gateway.sinks.files import DayFiles
-from gateway.sinks.lines import Form, header, lines, place_of
+from gateway.sinks.lines import COLUMNS, Form, header, lines, place_of
 from gateway.tests.fake_clock import FakeClock
 from gateway.tests.present_samples import NOW, event, message, reading
 
@@ -39,14 +39,19 @@ def test_json_lines_hold_the_record(tmp_path: Path) -> None:
     """One line a record with its number, in a file of its stream, the day and the epoch."""
     trip = message(event("trip.overcurrent", trip_current=80.5), seq=2)
     gap = message(Gap(stream="readings", first=3, last=9, start=NOW, end=NOW, reason="full"), seq=3)
-    opened(tmp_path).write([sample(), trip, gap])
+    told_late = message(Correction(boot="b", offset_ms=5000, start=NOW, end=NOW + 1), seq=4)
+    opened(tmp_path).write([sample(), trip, gap, told_late])
     day = utc_day(NOW)
     found = {file.name: [json.loads(line) for line in file.read_bytes().splitlines()] for file in tmp_path.iterdir()}
     assert set(found) == {
         f"readings-{day}-1a2b3c4d.jsonl", f"events-{day}-e0000000.jsonl", f"gaps-{day}-e0000000.jsonl",
+        f"corrections-{day}-e0000000.jsonl",
     }  # fmt: skip
+    (correction,) = found[f"corrections-{day}-e0000000.jsonl"]
+    assert (correction["boot"], correction["offset_ms"], correction["from"]) == ("b", 5000, rfc3339(NOW))
     first, second = found[f"readings-{day}-1a2b3c4d.jsonl"]
     assert (first["seq"], first["row"], first["n"], first["device"]) == (1, 1, 1, "b0101")
+    assert (first["clock"], first["boot"]) == ("trusted", "b")
     assert (first["values"], second["n"], second["row"]) == ({"voltage": 231.0, "closed": True}, 2, 2)
     (told,) = found[f"events-{day}-e0000000.jsonl"]
     assert (told["kind"], told["cleared"], told["values"]) == ("trip.overcurrent", None, {"trip_current": 80.5})
@@ -55,8 +60,11 @@ def test_json_lines_hold_the_record(tmp_path: Path) -> None:
 def test_csv_opens_in_a_spreadsheet(tmp_path: Path) -> None:
     """A head, one value a row, Chinese readable, no text that would be run as a formula or break a row."""
     odd = reading(voltage=-1.5, name="=cmd()", place="清溪\r\n一", marks={"voltage": "bad"})
-    opened(tmp_path, "csv").write([message(odd)])
-    (file,) = tmp_path.iterdir()
+    told_late = message(Correction(boot="b", offset_ms=5000, start=NOW, end=NOW + 1), seq=4)
+    opened(tmp_path, "csv").write([message(odd), told_late])
+    (told,) = tmp_path.glob("corrections-*.csv")
+    assert told.read_text("utf-8-sig").splitlines()[1].startswith("4,1,b,5000,")
+    (file,) = tmp_path.glob("readings-*.csv")
     assert file.read_bytes().startswith("\N{ZERO WIDTH NO-BREAK SPACE}seq,row,".encode())
     with file.open(encoding="utf-8-sig", newline="") as lines_of:
         rows = list(csv.DictReader(lines_of))
@@ -95,6 +103,21 @@ def test_a_torn_file_is_repaired_wherever_it_tore(
     file.write_bytes(whole[:cut] + rubbish)
     opened(folder, form).write(messages)
     assert file.read_bytes() == whole
+
+
+def test_a_file_with_other_columns_keeps_its_lines(tmp_path: Path) -> None:
+    """As an older version left it on the day of an update: set aside whole, a new one begun, both forgotten in time."""
+    opened(tmp_path, "csv").write([sample()])
+    (file,) = tmp_path.iterdir()
+    older = b"seq,row,at,value\n1,1,x,230\n"
+    for count in (1, 2):
+        file.write_bytes(older)
+        opened(tmp_path, "csv").write([sample(2)])
+        assert [path.read_bytes() for path in sorted(tmp_path.glob("*.[0-9].csv"))] == [older] * count
+        assert file.read_bytes().startswith(header("readings", "csv"))
+    later = FakeClock(NOW + 40 * DAY_MS)
+    opened(tmp_path, "csv", 30, later).write([sample(3, NOW + 40 * DAY_MS)])
+    assert len(list(tmp_path.iterdir())) == 1
 
 
 def test_a_long_tail_of_rubbish_is_cut_off_too(tmp_path: Path) -> None:
@@ -178,3 +201,11 @@ def test_places_are_read_back(form: Form) -> None:
     for rubbish in (b"", b"\0\0", b"1,2", b'{"seq":1}', b"[1]", b"\xff\xfe", b'"'):
         assert place_of(rubbish, "readings", form) is None
     assert form == "jsonl" or place_of(header("events", form)[:-1], "events", form) == (0, 0)
+
+
+def test_every_column_is_documented() -> None:
+    """docs/sinks.md has the row of each file as it is."""
+    page = Path(__file__).parents[2] / "docs" / "sinks.md"
+    text = page.read_text(encoding="utf-8")
+    for stream, names in COLUMNS.items():
+        assert f"\n| {stream} | `{', '.join(names)}`" in text, stream

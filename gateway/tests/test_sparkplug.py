@@ -5,12 +5,13 @@ import sys
 from collections.abc import Iterable
 from typing import Any
 
+import msgspec
 import pytest
 from pysparkplug import DataType, DBirth, DData, Metric, NBirth, NCmd
 from pysparkplug._protobuf import Payload
 
 from gateway.errors import ConfigurationError
-from gateway.records import Gap
+from gateway.records import Correction, Gap
 from gateway.tests.fake_clock import FakeClock
 from gateway.tests.present_samples import NOW, Now, event, message, reading, settings
 from gateway.uplink import sparkplug_payload
@@ -139,6 +140,20 @@ def test_backfill_is_historical() -> None:
     assert [metric.is_historical for metric in raw(data).metrics] == [True, False]
     (data,) = node.form.encode(message(young), again=True)
     assert [metric.is_historical for metric in raw(data).metrics] == [True]
+
+
+def test_what_comes_again_with_its_true_time_is_historical() -> None:
+    """Once the clock is set: the correction as JSON of the node, then the records, which must not pass for now."""
+    node = Node()
+    told = Correction(boot="b", offset_ms=5000, start=NOW, end=NOW + 1)
+    (data,) = node.form.encode(message(told), again=False)
+    assert kinds([data]) == ["NDATA"]
+    assert json.loads(raw(data).metrics[0].string_value)["offset_ms"] == 5000
+    again = msgspec.structs.replace(reading(at=NOW - 3000, voltage=230.0), clock="corrected")
+    dark = msgspec.structs.replace(event("trip.overcurrent"), clock="corrected")
+    for record, at in ((again, NOW - 3000), (dark, NOW)):
+        (data,) = node.form.encode(message(record), again=False)
+        assert [(metric.timestamp, metric.is_historical) for metric in raw(data).metrics] == [(at, True)]
 
 
 def test_bd_seq_is_that_of_the_will_and_survives_restarts() -> None:

@@ -3,9 +3,10 @@
 import json
 from typing import Any
 
+import msgspec
 import pytest
 
-from gateway.records import Gap
+from gateway.records import Correction, Gap
 from gateway.tests.fake_clock import FakeClock
 from gateway.tests.present_samples import NOW, Now, event, message, reading, settings
 from gateway.uplink.format import Publication, Say
@@ -92,6 +93,17 @@ def test_events_are_telemetry_and_a_lost_device_leaves() -> None:
     gap = Gap(stream="readings", first=1, last=9, start=NOW, end=NOW, reason="full")
     for record in (event("gateway.disk", device=None), gap):
         assert plain(*bench.form.encode(message(record), False))[0][0] == "v1/devices/me/telemetry"
+
+
+def test_a_correction_is_told_and_its_records_come_again() -> None:
+    """The API changes no time, so the gateway's telemetry names the span, and readings with true times follow."""
+    told = Correction(boot="b", offset_ms=5000, start=NOW, end=NOW + 1)
+    ((topic, content),) = plain(*Bench().form.encode(message(told), False))
+    assert (topic, content["values"]["correction"]["offset_ms"]) == ("v1/devices/me/telemetry", 5000)
+    bench = Bench()
+    again = msgspec.structs.replace(reading(at=NOW - 60_000, voltage=230.0), clock="corrected")
+    *_, (_, content) = plain(*bench.form.encode(message(again), False))
+    assert content["b0101"][0]["ts"] == NOW - 60_000
 
 
 def test_late_readings_do_not_bring_a_lost_device_back() -> None:

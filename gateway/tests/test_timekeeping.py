@@ -61,3 +61,15 @@ def test_once_a_minute_and_one_write_at_a_time() -> None:
     assert [write and write.register.address for write in writes] == [11, 10, None]
     assert keeper.next(259.9, "trusted") is None
     assert keeper.next(260.0, "trusted") is not None
+
+
+def test_devices_are_asked_while_the_time_is_not_known() -> None:
+    """Once a minute, one read at a time, and nobody who has no clock or gives it away only."""
+    keeper = Timekeeper([BREAKER, meter(), SENSOR, meter(clock(3, access="w"))], 100.0)
+    assert keeper.question(104.9, "untrusted") is None
+    asked = [keeper.question(105.0, "untrusted") for _ in range(3)]
+    assert [one and (one[0], one[1].address) for one in asked] == [(0, 11), (2, 10), None]
+    assert keeper.question(164.9, "corrected") is None
+    assert keeper.question(165.0, "corrected") is not None
+    assert keeper.question(165.0, "trusted") is None
+    assert keeper.question(165.1, "untrusted") is None

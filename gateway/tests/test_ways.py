@@ -6,6 +6,7 @@ import pytest
 
 from gateway.errors import TryAgain
 from gateway.tests.fake_broker import FakeBroker
+from gateway.uplink.settings import UplinkSettings, Way
 from gateway.uplink.ways import KNOCK_FIRST_S, TwoWays
 
 
@@ -82,3 +83,20 @@ def test_both_gone_says_both(bench: _Bench) -> None:
     bench.first.refuses, bench.second.refuses = "The wire is cut.", "The mast is down."
     with pytest.raises(TryAgain, match=r"The wire is cut\. The second way: The mast is down\."):
         bench.connect()
+
+
+@pytest.mark.parametrize(
+    ("url", "second", "trusted", "believed"),
+    [
+        ("mqtts://a", None, False, True),
+        ("wss://a", "mqtts://b", False, True),
+        ("mqtts://a", "mqtt://b", False, False),
+        ("mqtt://a", None, False, False),
+        ("mqtt://a", "ws://b", True, True),
+    ],
+)
+def test_whose_time_is_believed(url: str, second: str | None, trusted: bool, believed: bool) -> None:
+    """Of a verified server over every way that may carry, or where the configuration says so."""
+    fallback = None if second is None else Way(second)
+    settings = UplinkSettings(name="u", site="s", gateway="g", url=url, fallback=fallback, trust_time=trusted)
+    assert settings.tells_time is believed

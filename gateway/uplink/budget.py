@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 
 import msgspec
 
+from gateway.prepared import prepared
 from gateway.uplink.link import Publication
 
 # Beside topic and payload a publication costs MQTT 5's header (9), a TLS record (22), TCP and IP (40), and the
@@ -18,6 +19,7 @@ _STEPS = 200
 _LEAST_STEP = 4096
 
 
+@prepared
 class _Month(msgspec.Struct):
     month: str
     bytes: int

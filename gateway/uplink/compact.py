@@ -17,6 +17,7 @@ where a block of the outbox leaves as it lies, which spares a backlog the unpack
 """
 
 import uuid
+from functools import lru_cache
 from typing import cast
 
 import msgspec
@@ -90,6 +91,7 @@ def _number(payload: bytes, at: int) -> tuple[int, int]:
             raise ValueError("the head of this compact message holds a number without end")
 
 
+@lru_cache(64)  # the epoch and the boot of one message are those of the next
 def _text(text: str) -> bytes:
     try:
         value = uuid.UUID(text)

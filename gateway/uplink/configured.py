@@ -19,6 +19,7 @@ def settings_of(uplink: Configured, gateway: Gateway) -> UplinkSettings:
         language=uplink.language,
         primary_host=uplink.primary_host,
         acks=uplink.acks,
+        trust_time=uplink.trust_time,
         ca=uplink.ca,
         cert=uplink.cert,
         key=uplink.key,

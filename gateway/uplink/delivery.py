@@ -18,7 +18,7 @@ from gateway.uplink.bulletin import Bulletin
 from gateway.uplink.complaints import Complaints
 from gateway.uplink.flight import Flight
 from gateway.uplink.format import Format, Say
-from gateway.uplink.hearing import Hand, Hearing
+from gateway.uplink.hearing import Hand, Hearing, HearTime
 from gateway.uplink.link import Arrived, Broker, Confirmed, Link, Lost, Publication, Refused
 from gateway.uplink.patience import Patience
 from gateway.uplink.sender import Sender
@@ -119,6 +119,10 @@ class Delivery:
     def hand(self, kind: str, to: Hand) -> None:
         """Hand what comes down as `kind` (`inbox`, `commands`) to `to`, in this uplink's thread."""
         self._hearing.hands[kind] = to
+
+    def hear_time(self, tell: HearTime) -> None:
+        """Tell what the clock of the level above shows, where this uplink may be believed."""
+        self._hearing.hear_time = tell
 
     def say(self, publication: Publication) -> None:
         """Publish something outside the numbering, at QoS 1, now or when there is a connection. From any thread."""

@@ -3,6 +3,8 @@
 from collections import deque
 from collections.abc import Iterable, Sequence
 
+_MOST_REMEMBERED = 256
+
 
 class Flight:
     """The messages in flight over one connection; one is delivered when all its publications are confirmed."""
@@ -11,6 +13,7 @@ class Flight:
         self._message: dict[int, int] = {}
         self._waiting: dict[int, int] = {}
         self.again: deque[int] = deque()
+        self._left: dict[int, float] = {}
 
     def __len__(self) -> int:
         """Messages in flight."""
@@ -27,6 +30,16 @@ class Flight:
         """Message `seq` left as the publications `tokens`."""
         self._waiting[seq] = len(tokens)
         self._message.update(dict.fromkeys(tokens, seq))
+
+    def leaves(self, seq: int, now: float) -> None:
+        """Message `seq` leaves for the first time ever, at `now` (monotonic seconds)."""
+        self._left[seq] = now
+        if len(self._left) > _MOST_REMEMBERED:
+            del self._left[next(iter(self._left))]
+
+    def left(self, seq: int) -> float | None:
+        """When message `seq` first left, if that was lately and by this process: no answer to it is older."""
+        return self._left.get(seq)
 
     def confirm(self, token: int) -> int | None:
         """A publication is confirmed: the number of its message when that was the last one, else None."""

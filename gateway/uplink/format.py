@@ -14,10 +14,11 @@ __all__ = ["Acknowledged", "Format", "Handed", "Heard", "Hold", "Leave", "Public
 
 
 class Acknowledged(NamedTuple):
-    """A receiver has every message of `epoch` up to `seq`."""
+    """A receiver has every message of `epoch` up to `seq`; `at` (Unix ms) is what its clock showed, if it said so."""
 
     epoch: str
     seq: int
+    at: int | None = None
 
 
 class ReplayAsked(NamedTuple):

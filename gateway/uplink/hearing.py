@@ -16,6 +16,8 @@ from gateway.uplink.store import Store
 _MOST_AGAIN = 2000
 Hand = Callable[[str, bytes], None]
 """Takes the rest of the topic and the payload; raises ValueError to refuse, StoreError when it cannot be kept."""
+HearTime = Callable[[int, int, int], None]
+"""Takes what the peer's clock showed (Unix ms) at some moment between two of ours (monotonic ms): sent, and now."""
 
 
 class Hearing:
@@ -39,6 +41,7 @@ class Hearing:
         self.held = False
         self.leave: str | None = None
         self.hands: dict[str, Hand] = {}
+        self.hear_time: HearTime | None = None
 
     def begin(self) -> None:
         """A new connection: nothing holds it until its peer says so."""
@@ -57,8 +60,9 @@ class Hearing:
         answers: list[Say] = []
         for heard in wanted:
             match heard:
-                case Acknowledged(epoch, seq):
+                case Acknowledged(epoch, seq, at):
                     self._acknowledged(epoch, seq, now)
+                    self._time_said(at, self._flight.left(seq), now)
                 case ReplayAsked(epoch, first, last):
                     kept = self._store.resend(self._settings.name, epoch, first, last)
                     self._counts.sent_again += self._flight.repeat(kept, _MOST_AGAIN)
@@ -80,6 +84,11 @@ class Hearing:
         if settled:
             self._flight.settle(seq)
             self._patience.progress(now)
+
+    def _time_said(self, at: int | None, left: float | None, now: float) -> None:
+        """Only an answer to what has just left: an acknowledgement that a broker kept for us is of any age."""
+        if self.hear_time is not None and at is not None and left is not None and self._settings.tells_time:
+            self.hear_time(at, int(left * 1000), int(now * 1000))
 
     def _hand(self, kind: str, name: str, payload: bytes) -> None:
         if kind not in self.hands:

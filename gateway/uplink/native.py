@@ -4,11 +4,13 @@ Both ends use it: the uplink to write, the reference receiver and `gewu decode` 
 are RFC 3339 in UTC with milliseconds. A reader ignores keys that it does not know.
 """
 
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal, NamedTuple, TypeVar
 
 import msgspec
 
 from gateway import columns
+from gateway.prepared import prepared
 from gateway.records import ClockState, Correction, Event, Gap, Mark, Message, Reading, Value, rfc3339
 from gateway.uplink import compact
 
@@ -30,6 +32,7 @@ class WireReading(msgspec.Struct, frozen=True):
     marks: dict[str, Mark] = {}
 
 
+@prepared
 class Readings(msgspec.Struct, frozen=True):
     """`.../readings`: `first` is the number of the first reading, the others follow it.
 
@@ -55,6 +58,7 @@ class Evidence(msgspec.Struct, frozen=True):
     kept_until: Time
 
 
+@prepared
 class WireEvent(msgspec.Struct, frozen=True):
     """`.../events`: raising (`cleared` null) and clearing are two records with one id.
 
@@ -78,6 +82,7 @@ class WireEvent(msgspec.Struct, frozen=True):
     clock: Literal["corrected", "untrusted"] | msgspec.UnsetType = msgspec.UNSET
 
 
+@prepared
 class WireCase(msgspec.Struct, frozen=True):
     """`.../cases`: one transition of one case."""
 
@@ -89,6 +94,7 @@ class WireCase(msgspec.Struct, frozen=True):
     transition: dict[str, Any]
 
 
+@prepared
 class WireGap(msgspec.Struct, frozen=True, rename={"start": "from", "end": "to"}):
     """`.../gaps`: numbers that will not come. In the stream `messages` they are those of `seq`."""
 
@@ -102,6 +108,7 @@ class WireGap(msgspec.Struct, frozen=True, rename={"start": "from", "end": "to"}
     reason: str
 
 
+@prepared
 class WireCorrection(msgspec.Struct, frozen=True, rename={"start": "from", "end": "to"}):
     """`.../corrections`: readings of `boot` with an untrusted time of `from` to `to` were made `offset_ms` later."""
 
@@ -113,6 +120,7 @@ class WireCorrection(msgspec.Struct, frozen=True, rename={"start": "from", "end"
     end: Time
 
 
+@prepared
 class Status(msgspec.Struct, frozen=True):
     """`.../status`, retained. In the last will `since` is when the connection that broke was begun."""
 
@@ -122,13 +130,16 @@ class Status(msgspec.Struct, frozen=True):
     boot: str
 
 
+@prepared
 class Ack(msgspec.Struct, frozen=True):
-    """`.../acks`, inbound: everything up to `seq` is safe with the receiver."""
+    """`.../acks`, inbound: everything up to `seq` is safe with the receiver, whose clock then showed `at`."""
 
     epoch: str
     seq: Annotated[int, msgspec.Meta(ge=0, le=2**53)]
+    at: Time | msgspec.UnsetType = msgspec.UNSET
 
 
+@prepared
 class Replay(msgspec.Struct, frozen=True, rename={"first": "from", "last": "to"}):
     """`.../replay`, inbound: send the messages `from`..`to` again, if still kept."""
 
@@ -184,7 +195,17 @@ def encode(message: Message, small: bool = False) -> tuple[str, bytes]:
         return "gaps", _encode(_gap(message, head))
     if isinstance(head, Correction):
         return "corrections", _encode(_correction(message, head))
-    return "readings", compact.encode(message) if small else _encode(_readings(message))
+    if small:
+        return "readings", compact.encode(message)
+    if isinstance(message.records, columns.Unpacked):
+        return "readings", _with_lines(message, message.records.lines())
+    return "readings", _encode(_readings(message))
+
+
+def _with_lines(message: Message, lines: Sequence[bytes]) -> bytes:
+    """The readings message around readings that are text already."""
+    head, tail = _encode(_readings(msgspec.structs.replace(message, records=()))).split(b'"readings":[]', 1)
+    return b"".join((head, b'"readings":[', b",".join(lines), b"]", tail))
 
 
 def _readings(message: Message) -> Readings:
@@ -245,9 +266,9 @@ def encode_health(at: int, health: dict[str, Any]) -> bytes:
     return _encode({"at": rfc3339(at), **health})
 
 
-def encode_ack(epoch: str, seq: int) -> bytes:
-    """What a receiver publishes on `.../acks`."""
-    return _encode(Ack(epoch, seq))
+def encode_ack(epoch: str, seq: int, at: int | None = None) -> bytes:
+    """What a receiver publishes on `.../acks`; `at` in Unix milliseconds, None when it does not know the time."""
+    return _encode(Ack(epoch, seq, msgspec.UNSET if at is None else rfc3339(at)))
 
 
 def encode_replay(epoch: str, first: int, last: int) -> bytes:

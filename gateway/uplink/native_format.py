@@ -3,8 +3,10 @@
 from collections.abc import Sequence
 from typing import Any, Literal
 
+import msgspec
+
 from gateway.clock import Clock
-from gateway.records import Message
+from gateway.records import Message, from_rfc3339
 from gateway.uplink import native
 from gateway.uplink.format import Acknowledged, Handed, Heard, Publication, ReplayAsked
 from gateway.uplink.link import Arrived
@@ -46,7 +48,7 @@ class NativeFormat:
         match kind:
             case "acks":
                 ack = native.parse_ack(arrived.payload)
-                return [Acknowledged(ack.epoch, ack.seq)]
+                return [Acknowledged(ack.epoch, ack.seq, _time(ack))]
             case "replay":
                 asked = native.parse_replay(arrived.payload)
                 return [ReplayAsked(asked.epoch, asked.first, asked.last)]
@@ -63,3 +65,7 @@ class NativeFormat:
     def _status(self, state: Literal["online", "offline"]) -> Publication:
         payload = native.encode_status(state, self._clock.wall_ms(), self._version, self._clock.boot)
         return Publication(self._prefix + "status", payload, retain=True)
+
+
+def _time(ack: native.Ack) -> int | None:
+    return None if isinstance(ack.at, msgspec.UnsetType) else from_rfc3339(ack.at)

@@ -20,9 +20,9 @@ from gateway.uplink.store import Store
 # With acks and no receiver, readings stop at settings.unacknowledged; events may go on to other listeners.
 _EVENTS_BEYOND = 256
 _MOST_AGAIN = 2000
-# Messages numbered in one commit. Unpacked, one takes some 300 kB of memory and 2 ms, in which an alarm waits for the
-# outbox; packed, 40 kB and next to no time, so that the commit is what counts.
-_AT_ONCE, _AT_ONCE_PACKED = 6, 64
+# Messages numbered in one commit, some 40 kB of memory each: while that lasts, an alarm waits for the outbox. More are
+# made while a quarter is left, so that the wire has work meanwhile.
+_AT_ONCE, _AT_ONCE_PACKED = 16, 64
 _HEADER_BYTES = 16  # of a publication, beside topic and payload
 
 
@@ -141,24 +141,40 @@ class Sender:
                 self._publish(link, message, again=True)
 
     def _send_new(self, link: Link, window: int, bulk_too: bool, now: float) -> None:
-        self._compose(window, bulk_too and self._may(now))
+        bulk_too = bulk_too and self._may(now)
+        if self._ready or not bulk_too:
+            room, _ = self._room(window)
+            self._make_ready(room, 0)
+            self._send_ready(link, window, bulk_too, now)
+        if bulk_too:
+            self._compose(window)
+            self._send_ready(link, window, bulk_too, now)
+
+    def _send_ready(self, link: Link, window: int, bulk_too: bool, now: float) -> None:
         while self._ready and self._fits(self._ready[0], window, bulk_too, now):
             message = self._ready.popleft()
+            self._flight.leaves(message.seq, now)
             self._publish(link, message, again=_made_at(message) < self._connected_at)
 
-    def _compose(self, window: int, bulk_too: bool) -> None:
-        """Have events, and a few of the others, ready to go: a commit for each message would hold up a backlog."""
+    def _compose(self, window: int) -> None:
+        """Have a few messages ready to go: a commit for each would hold up a backlog."""
         room, bulk = self._room(window)
+        most = _AT_ONCE_PACKED if self._settings.encoding == "compact" else _AT_ONCE
+        if self._settings.acks:
+            # The unacknowledged are bounded and watched: what is ready would be taken for one of them.
+            if not self._ready:
+                self._make_ready(room, min(bulk, most))
+        elif len(self._ready) <= most // 4 and (bulk > 0 or self._store.due_in(self._name) == 0.0):
+            self._make_ready(max(room, most), most)
+
+    def _make_ready(self, room: int, bulk: int) -> None:
+        """Have up to `room` new messages composed; events go before whatever is ready."""
         if room <= 0:
             return
-        if self._ready or not bulk_too:
-            self._ready.extendleft(reversed(self._store.next_messages(self._name, room, 0)))
-            return
-        # With acks the unacknowledged are bounded and watched: what is ready would be taken for one of them.
-        most = _AT_ONCE_PACKED if self._settings.encoding == "compact" else _AT_ONCE
-        if bulk > 0:
-            bulk = min(bulk, most) if self._settings.acks else most
-        self._ready.extend(self._store.next_messages(self._name, max(room, bulk), bulk))
+        made = self._store.next_messages(self._name, room, bulk)
+        events = [message for message in made if _is_event(message)]
+        self._ready.extendleft(reversed(events))
+        self._ready.extend(message for message in made if not _is_event(message))
 
     def _fits(self, message: Message, window: int, bulk_too: bool, now: float) -> bool:
         room, bulk = window - len(self._flight), 0

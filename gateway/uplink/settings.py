@@ -78,6 +78,7 @@ class UplinkSettings(msgspec.Struct, frozen=True, kw_only=True):
     language: str = "zh"  # of names that people read: zh or en
     primary_host: str | None = None  # Sparkplug: the host without which nothing is sent
     acks: bool = False
+    trust_time: bool = False  # the time in acknowledgements is believed without TLS too
     ca: Path | None = None
     cert: Path | None = None
     key: Path | None = None
@@ -100,6 +101,12 @@ class UplinkSettings(msgspec.Struct, frozen=True, kw_only=True):
     def session(self) -> int:
         """Seconds for which the broker shall keep what comes down while we are away."""
         return SESSION_S if self.format == "gewu" else 0  # Sparkplug asks for clean sessions, the others have no inbox
+
+    @property
+    def tells_time(self) -> bool:
+        """Whether the time in acknowledgements is believed: whoever reads or writes on the way could make it up."""
+        ways = [self.url, *([self.fallback.url] if self.fallback else [])]
+        return self.trust_time or all(endpoint(url).tls for url in ways)
 
     @property
     def client_id(self) -> str:

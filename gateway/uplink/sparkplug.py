@@ -12,12 +12,13 @@ from typing import Any
 import msgspec
 
 from gateway.clock import Clock
-from gateway.records import Event, Gap, Message, Reading
+from gateway.prepared import prepared
+from gateway.records import Correction, Event, Gap, Message, Reading
 from gateway.uplink.format import Heard, Hold, Leave, Publication, Say
 from gateway.uplink.link import Arrived
 from gateway.uplink.present import Glance, Now, Present, Standing
 from gateway.uplink.settings import UplinkSettings
-from gateway.uplink.sparkplug_metrics import DEATHS, Table, event_properties, event_text, gap_text
+from gateway.uplink.sparkplug_metrics import DEATHS, Table, correction_text, event_properties, event_text, gap_text
 from gateway.uplink.sparkplug_payload import BOOLEAN, DOUBLE, INT64, STRING, Metric, decode, encode, message_class
 from gateway.uplink.sparkplug_repeats import Repeats
 
@@ -34,6 +35,7 @@ _HEALTH = (
 )  # fmt: skip
 
 
+@prepared
 class HostState(msgspec.Struct, frozen=True):
     """What a primary host says of itself on spBv1.0/STATE/{host}, retained; `timestamp` in Unix milliseconds."""
 
@@ -128,6 +130,8 @@ class SparkplugFormat:
             return list(self._event(head, again))
         if isinstance(head, Gap):
             return [self._data(None, [self._node.datum("Gap", gap_text(head), head.end)])]
+        if isinstance(head, Correction):
+            return [self._data(None, [self._node.datum("Correction", correction_text(head), self._clock.wall_ms())])]
         by_device: dict[str, list[Reading]] = {}
         for reading in message.records:
             if isinstance(reading, Reading):
@@ -146,7 +150,7 @@ class SparkplugFormat:
         grown = [table.grow(reading.values) for reading in readings]
         if any(grown) or device not in self._born:
             yield self._birth(device, self._glance.now())
-        late = [again or self._late(reading.at) for reading in readings]
+        late = [again or self._late(reading, reading.at) for reading in readings]
         metrics = [m for reading, old in zip(readings, late, strict=True) for m in table.data(reading, old)]
         yield self._data(device, metrics)
         if all(late):
@@ -156,7 +160,7 @@ class SparkplugFormat:
 
     def _event(self, event: Event, again: bool) -> Iterator[Publication]:
         at = event.raised if event.cleared is None else event.cleared
-        old = again or self._late(at)
+        old = again or self._late(event, at)
         if event.kind in DEATHS or event.device not in self._known:
             yield self._data(None, [self._node.datum("Event", event_text(event), at, old)])
             if event.device in self._known:
@@ -171,8 +175,9 @@ class SparkplugFormat:
         metric = table.datum(name, event.cleared is None, at, old, properties=event_properties(event))
         yield self._data(event.device, [metric])
 
-    def _late(self, at: int) -> bool:
-        return self._clock.wall_ms() - at > self._late_ms
+    def _late(self, record: Reading | Event, at: int) -> bool:
+        told_before = record.clock == "corrected" and self._clock.state() == "trusted"  # under another time
+        return told_before or self._clock.wall_ms() - at > self._late_ms
 
     # --- what arrives ---------------------------------------------------------------------------------
 
@@ -211,7 +216,8 @@ class SparkplugFormat:
 
     def _node_table(self) -> Table:
         table = Table(lambda: next(self._aliases))
-        for name, kind in (("Event", STRING), ("Gap", STRING), *((name, kind) for name, _, kind in _HEALTH)):
+        texts = (("Event", STRING), ("Gap", STRING), ("Correction", STRING))
+        for name, kind in (*texts, *((name, kind) for name, _, kind in _HEALTH)):
             table.add(name, kind)
         return table
 

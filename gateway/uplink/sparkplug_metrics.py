@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from gateway.profile import Register
 from gateway.profile.model import BIT_KINDS
-from gateway.records import Event, Gap, Mark, Reading, Value, rfc3339
+from gateway.records import Correction, Event, Gap, Mark, Reading, Value, rfc3339
 from gateway.rules.events import LOST, MISMATCH
 from gateway.uplink.present import KnownDevice, Standing
 from gateway.uplink.sparkplug_payload import (
@@ -140,6 +140,12 @@ def gap_text(gap: Gap) -> str:
     """A gap record as JSON in one metric of the node."""
     times = {"from": rfc3339(gap.start), "to": rfc3339(gap.end)}
     return json.dumps({"stream": gap.stream, "first": gap.first, "last": gap.last, **times, "reason": gap.reason})
+
+
+def correction_text(told: Correction) -> str:
+    """A correction of times as JSON in one metric of the node."""
+    times = {"from": rfc3339(told.start), "to": rfc3339(told.end)}
+    return json.dumps({"boot": told.boot, "offset_ms": told.offset_ms, **times})
 
 
 def _properties(register: Register) -> Properties:

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from gateway.clock import Clock
+from gateway.prepared import prepared
 from gateway.records import Correction, Event, Gap, Mark, Message, Reading, Value, rfc3339
 from gateway.rules.events import LOST, MISMATCH
 from gateway.uplink.format import Heard, Publication, Say
@@ -30,6 +31,7 @@ _encode = msgspec.json.Encoder().encode
 Entry = dict[str, Any]
 
 
+@prepared
 class _Call(msgspec.Struct, frozen=True):
     """A remote call to a device of the gateway; to the gateway itself only `method` and `params` come."""
 
@@ -86,7 +88,8 @@ class ThingsBoardFormat:
         if isinstance(head, Gap):
             return [self._own({"ts": head.end, "values": {"gap": _gap(head)}})]
         if isinstance(head, Correction):
-            return []  # what was sent under an untrusted time stays there: this API has no word for a change of it
+            # What was sent under an untrusted time stays there; that it comes again is the outbox's doing (`repeats`).
+            return [self._own({"ts": self._clock.wall_ms(), "values": {"correction": _correction(head)}})]
         readings = [record for record in message.records if isinstance(record, Reading)]
         devices = list(dict.fromkeys(reading.device for reading in readings))
         new = [one for device in devices if device not in self._connected for one in self._connect(device)]
@@ -176,6 +179,11 @@ def _told(event: Event) -> dict[str, Any]:
 def _gap(gap: Gap) -> dict[str, Any]:
     times = {"from": rfc3339(gap.start), "to": rfc3339(gap.end)}
     return {"stream": gap.stream, "first": gap.first, "last": gap.last, **times, "reason": gap.reason}
+
+
+def _correction(told: Correction) -> dict[str, Any]:
+    times = {"from": rfc3339(told.start), "to": rfc3339(told.end)}
+    return {"boot": told.boot, "offset_ms": told.offset_ms, **times}
 
 
 def _flat(state: Mapping[str, Any], head: str = "") -> Iterable[tuple[str, Any]]:

@@ -10,11 +10,12 @@ from gateway import __version__
 from gateway.clock import Clock
 from gateway.config.model import Gateway
 from gateway.config.model import Uplink as Configured
+from gateway.learned_clock import of_machine
 from gateway.uplink import native
 from gateway.uplink.configured import settings_of
 from gateway.uplink.delivery import Delivery
 from gateway.uplink.formats import format_of
-from gateway.uplink.hearing import Hand
+from gateway.uplink.hearing import Hand, HearTime
 from gateway.uplink.link import Broker, Publication
 from gateway.uplink.mqtt import broker_of
 from gateway.uplink.present import NoDevices, Present
@@ -76,7 +77,7 @@ class Uplink:
         self._delivery = Delivery(
             settings,
             store,
-            broker or broker_of(settings, clock),
+            broker or broker_of(settings, of_machine(clock)),
             clock,
             format_of(settings, clock, __version__, present or NoDevices(store)),
             health=health,
@@ -124,6 +125,10 @@ class Uplink:
         gets its PUBACK when `to` returns. ValueError refuses the message; after a StoreError it comes again.
         """
         self._delivery.hand(kind, to)
+
+    def hear_time(self, tell: HearTime) -> None:
+        """Tell what the clock of the level above shows, in this uplink's thread; wire it before `start`."""
+        self._delivery.hear_time(tell)
 
     def say(self, kind: str, payload: bytes) -> None:
         """Publish on this gateway's topic `kind` (such as replies/ID), outside the numbering. From any thread."""

@@ -14,6 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
+from gateway import camera_extra
 from gateway.errors import ConfigurationError
 from hil_tests.bench.row import Report, Row, machine
 from hil_tests.brokers import Mosquitto, Nats, RabbitMq
@@ -22,9 +23,11 @@ from hil_tests.faults.disk import Failure, Kind, memory_folder
 from hil_tests.faults.kills import story
 from hil_tests.faults.ledger import Ledger
 from hil_tests.faults.nursery import Nursery
+from hil_tests.faults.starts import READY_S, killed_starts
 from hil_tests.faults.witness import Witness
 
 KILLS_A_STORY = 20
+_LONGEST_START_S = 20.0
 SICK: tuple[tuple[str, Failure, set[Kind]], ...] = (
     ("B1 disk full", "full", {"write"}),
     ("B2 writes fail", "io", {"write"}),
@@ -43,9 +46,9 @@ def measure(seeds: int, first: int, silences: list[float], only: list[str], say:
     with ExitStack() as ending:
         root = Path(ending.enter_context(tempfile.TemporaryDirectory(prefix="gewu-faults-")))
         memory = Path(ending.enter_context(tempfile.TemporaryDirectory(prefix="gewu-faults-", dir=memory_folder())))
-        pool = ending.enter_context(ThreadPoolExecutor(max(1, len(silences))))
+        pool = ending.enter_context(ThreadPoolExecutor(len(silences) + 1))
         cases = [case for case in _cases(root, memory, seeds, first) if not only or case.id in only]
-        if unknown := set(only) - {case.id for case in cases} - {"C1"}:
+        if unknown := set(only) - {case.id for case in cases} - {"A8", "A9", "C1"}:
             raise ConfigurationError(f"--only {min(unknown)}: there is no such fault here; docs/faults.md lists them.")
         # C4 counts this process's files, so it comes before what runs beside the others: a silent link waits, and
         # needs no processor.
@@ -56,7 +59,11 @@ def measure(seeds: int, first: int, silences: list[float], only: list[str], say:
             pool.submit(_silent, root / f"silent-{index}", seconds)
             for index, seconds in enumerate(silences if not only or "C1" in only else [])
         ]
+        if not only or "A9" in only:
+            rows += _camera_rows(root / "A9", max(3, seeds // 100), say)
+        starting = pool.submit(_started, root / "A8", seeds, first) if not only or "A8" in only else None
         rows += [row for case in cases[alone:] for row in _tried(case, say)]
+        rows += [] if starting is None else _start_rows(*starting.result(), say)
         for waiting in silent:
             rows += _silence_rows(*waiting.result(), say)
     return Report(name="faults", rows=rows, machine=machine())
@@ -89,7 +96,7 @@ def _cases(root: Path, memory: Path, seeds: int, first: int) -> list[_Case]:
         ),
         _Case("C2 confirmations lost", lambda: _over(links.confirmations_lost, root / "C2", 2 * few)),
         _Case("C3 broker forgets", lambda: links.broker_forgets(root / "C3", 2 * few)),
-        _Case("C4 link resets", lambda: _over(links.flapping, root / "C4", 5 * few)),
+        _Case("C4 link resets", lambda: _over(links.flapping, root / "C4", max(5, seeds // 10))),
         _Case("C one direction lost, then a narrow line", lambda: _over(links.one_way_loss, root / "C")),
         _Case("C nats-server restarts", lambda: _restarted(Nats(), root / "nats", 2 * few)),
         _Case("C RabbitMQ restarts", lambda: _restarted(RabbitMq(), root / "rabbit", 2)),
@@ -152,6 +159,29 @@ def _silent(folder: Path, seconds: float) -> tuple[float, Ledger, float]:
     # The keep-alive of a gateway, so that what is noticed is what a gateway notices.
     with Mosquitto() as broker:
         return seconds, *links.silent_then_reset(folder, broker, seconds, keepalive=links.GATEWAY_KEEPALIVE_S)
+
+
+def _started(folder: Path, seeds: int, first: int) -> tuple[Ledger, float]:
+    folder.mkdir()
+    return killed_starts(folder, max(2, seeds // 20), _LONGEST_START_S, first)
+
+
+def _start_rows(ledger: Ledger, took: float, say: Say) -> list[Row]:
+    case = "A8 starts killed after 0 to 20 s"
+    ready = Row(case=case, metric="ready_after", value=round(took, 1), unit="s", limit=READY_S)
+    return [*_rows(case, ledger, say), ready]
+
+
+def _camera_rows(folder: Path, deaths: int, say: Say) -> list[Row]:
+    if (lacking := camera_extra.sentence()) is not None:
+        say(f"A9 is left out. {lacking}")
+        return []
+    from hil_tests.faults.camera_deaths import camera_deaths
+
+    case = "A9 camera process killed"
+    ledger, waited = camera_deaths(folder, deaths)
+    gap = Row(case=case, metric="polling_gap", value=round(waited, 2), unit="cycles", limit=1.0)
+    return [*_rows(case, ledger, say), gap]
 
 
 def _tried(case: _Case, say: Say) -> list[Row]:

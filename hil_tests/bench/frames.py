@@ -93,7 +93,10 @@ class _Port(FramedPort):
         self.frame = self.answer[: ANSWER_BYTES if exception else length]
         return self.frame
 
-    def quieten(self) -> None:
+    def listen(self, seconds: float) -> bytes:
+        return b""
+
+    def quieten(self, rest: float = 0.0) -> None:
         """Nothing follows the answer."""
 
 

@@ -14,10 +14,10 @@ from statistics import median
 
 from gateway.errors import GewuError
 from gateway.outbox import Outbox, blocks
-from gateway.outbox.database import connect
+from gateway.outbox.database import open_database
 from hil_tests.bench.row import Report, Row, machine
 from hil_tests.bench.store_load import WAY, Day
-from hil_tests.bench.uplink_load import READINGS_A_DAY, VALUES, Load, fill
+from hil_tests.bench.uplink_load import READINGS_A_DAY, VALUES, Load, fill, lengthen
 from hil_tests.faults.clock import FakeClock
 
 MOST_BYTES_A_VALUE = 1.5
@@ -29,6 +29,7 @@ _AT_REST = 40_960  # readings: ten blocks
 _GROUP = 10  # readings a second
 _COMMITS = 400
 _MESSAGES = 1500
+_PAGES_A_CHECKPOINT = 4096  # as the outbox has it with its default size
 
 Say = Callable[[str], None]
 
@@ -75,26 +76,26 @@ def at_rest(folder: Path) -> Iterator[Row]:
 
 
 def commits(folder: Path) -> Iterator[Row]:
-    """Groups of a second's readings committed by the outbox, and the same bytes by bare SQLite, in turns: medians."""
+    """Groups of a second's readings committed by the outbox, and the same rows by bare SQLite, in turns: medians.
+
+    Bare SQLite gets the rows ready to be bound, each in a transaction of its own; packing and numbering are ours.
+    """
     clock = FakeClock()
     outbox = Outbox(folder / "ours", clock, [WAY])
     load = Load()
-    (folder / "bare").mkdir(parents=True)
-    bare = connect(folder / "bare" / "bare.db")
-    for pragma in ("page_size=1024", "locking_mode=EXCLUSIVE", "journal_mode=WAL", "synchronous=FULL"):
-        bare.execute(f"PRAGMA {pragma}").fetchall()
-    bare.execute("CREATE TABLE record (n INTEGER PRIMARY KEY, body BLOB)")
+    bare, _ = open_database(folder / "bare")  # our settings and our table, so that both write the same pages
+    bare.execute(f"PRAGMA wal_autocheckpoint={_PAGES_A_CHECKPOINT}")
     groups = [[load.reading(clock.wall_ms()) for _ in range(_GROUP)] for _ in range(_COMMITS)]
-    bodies = [blocks.packed(group, quickly=True).body for group in groups]
+    packed = [blocks.packed(group, quickly=True) for group in groups]
     ours, others = [], []
-    for group, body in zip(groups, bodies, strict=True):
+    for number, (group, same) in enumerate(zip(groups, packed, strict=True)):
         begun = time.perf_counter()
         for reading in group:
             outbox.put_reading(reading)
         outbox.commit()
         between = time.perf_counter()
         bare.execute("BEGIN IMMEDIATE")
-        bare.execute("INSERT INTO record (body) VALUES (?)", (body,))
+        bare.execute("INSERT INTO block VALUES (?, ?, ?, ?, ?, ?, ?)", _row(1 + number * _GROUP, same))
         bare.execute("COMMIT")
         ours.append(between - begun)
         others.append(time.perf_counter() - between)
@@ -105,6 +106,10 @@ def commits(folder: Path) -> Iterator[Row]:
         case=f"{_GROUP} readings a commit", metric="commits_per_s", value=round(1 / median(ours), 1), unit="1/s",
         limit=round(LEAST_OF_BARE * peer, 1), peer=round(peer, 1),
     )  # fmt: skip
+
+
+def _row(first: int, group: blocks.Packed) -> tuple[int, int, int, int, int, int, bytes]:
+    return first, first + group.size - 1, 1, group.start, group.end, blocks.AS_COMMITTED, group.body
 
 
 def written(folder: Path, seconds: float) -> Iterator[Row]:
@@ -134,7 +139,7 @@ def backlog(folder: Path) -> Iterator[Row]:
     while outbox.tend():
         pass
     outbox.close()
-    _repeat(folder, BACKLOG_DAYS * READINGS_A_DAY)
+    lengthen(folder, BACKLOG_DAYS * READINGS_A_DAY)
     command = [sys.executable, "-m", "hil_tests.bench.store_child", str(folder), str(_MESSAGES)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
     if done.returncode:
@@ -145,22 +150,6 @@ def backlog(folder: Path) -> Iterator[Row]:
     yield Row(
         case=case, metric="memory_growth_mb", value=round(peak - before, 1), unit="MB", limit=MOST_GROWTH_MB
     )  # fmt: skip
-
-
-def _repeat(folder: Path, readings: int) -> None:
-    """Lengthen the backlog with copies of its own blocks: memory does not know one day from another."""
-    file = sqlite3.connect(folder / "outbox.db", isolation_level=None)
-    file.execute("BEGIN")
-    kept = file.execute(
-        'SELECT last - first + 1, boot, start, "end", grade, body FROM block WHERE grade > 0'
-    ).fetchall()
-    following = file.execute("SELECT max(last) + 1 FROM block").fetchone()[0]
-    while following <= readings:
-        for count, *rest in kept:
-            file.execute("INSERT INTO block VALUES (?, ?, ?, ?, ?, ?, ?)", (following, following + count - 1, *rest))
-            following += count
-    file.execute("COMMIT")
-    file.close()
 
 
 def _file_bytes(folder: Path) -> int:

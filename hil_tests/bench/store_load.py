@@ -22,6 +22,7 @@ class Way(msgspec.Struct, frozen=True, kw_only=True):
     max_delay: float = 2.0
     filter: Filter | None = None
     whole_blocks: bool = False
+    repeats: bool = False
 
 
 WAY = Way()

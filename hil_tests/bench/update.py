@@ -14,97 +14,31 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from gateway import profile
-from gateway.bus.command import Code, explain, frame
+from gateway.bus.command import registers
+from gateway.bus.transport import Line
+from gateway.bus.wire import Wire
+from gateway.clock import SystemClock
 from gateway.errors import GewuError
-from gateway.profile.model import Mailbox
 from hil_tests.bench.row import Row
 from hil_tests.rig.flash import fill, settings_of
-from hil_tests.rig.master import Master
 from hil_tests.rig.site import Board, Bus, parse_site
 from hil_tests.rig.village import Village
 from provisioning import firmware_build, firmware_bundle
+from provisioning.board_update import BoardUpdate, State
 from provisioning.settings import slot_bytes
 
 BAUD = 115200
 _BITS = 10  # of a character, 8N1
 _T35_S = 0.00175
 _NEW = "99.0.0"
-_PATIENCE_S = 60.0
-_BROADCAST_S = 0.035  # the wire time of a block is 22 ms; the board stores four in the time of four
+_PATIENCE_S = 1.0
+_REST_S = 0.012  # after a broadcast block: its wire time is 22 ms, and the board stores four in the time of four
 _TURNS = 60
-_RECEIVING, _READY, _FAILED = 2, 4, 5
 _PROFILE = profile.load("gewu-breaker")
-_ADDRESSES = {register.name: (register.address, register.size) for register in _PROFILE.registers}
 
 Progress = Callable[[str], None]
 # Way, how many boards, and whether the power is cut in the middle.
 WAYS = (("15h", 1, False), ("10h", 1, False), ("10h", 1, True), ("broadcast", 2, False))
-
-
-class Updated:
-    """One board that takes an update: its registers, its commands, its blocks."""
-
-    def __init__(self, master: Master, unit: int, key: bytes) -> None:
-        assert _PROFILE.mailbox is not None
-        self.master, self.unit, self._key = master, unit, key
-        self.box: Mailbox = _PROFILE.mailbox
-
-    def value(self, name: str) -> int:
-        """An input register by its name."""
-        address, size = _ADDRESSES[name]
-        return int.from_bytes(b"".join(w.to_bytes(2, "big") for w in self.master.registers(self.unit, address, size)))
-
-    def command(self, code: Code, argument: bytes = b"") -> None:
-        """Done, or GewuError with the board's reason."""
-        judged = self.value("commands_judged")
-        words = self.master.registers(self.unit, _ADDRESSES["nonce_high"][0], 4)
-        nonce = b"".join(word.to_bytes(2, "big") for word in words)
-        made = frame(self._key, f"u{self.unit}", code, self.value("command_counter") + 1, nonce, argument)
-        self.master.write(self.unit, self.box.command_register, made + bytes(len(made) % 2))
-        self.until(lambda: self.value("commands_judged") != judged, f"judged {code.name}")
-        if (result := self.value("command_result")) != 1:
-            raise GewuError(f"Unit {self.unit}, {code.name}: {explain(result)}")
-
-    def until(self, reached: Callable[[], bool], what: str) -> None:
-        """GewuError names what was not reached in time."""
-        deadline = time.monotonic() + _PATIENCE_S
-        while not reached():
-            if time.monotonic() > deadline:
-                raise GewuError(f"Unit {self.unit} never {what}; look at `update_trouble` in docs/firmware.md.")
-            time.sleep(0.01)
-
-    def begin(self, bundle: bytes) -> None:
-        self.command(Code.BEGIN, firmware_bundle.begin_argument(bundle))
-        self.until(lambda: self.value("update_state") == _RECEIVING, "began to receive")
-
-    def missing(self, count: int) -> list[int]:
-        """The blocks that it lacks, by its bitmap."""
-        words = self.master.registers(self.unit, self.box.block_register, 30, 3)
-        return firmware_bundle.missing(b"".join(word.to_bytes(2, "big") for word in words), count)
-
-    def send(self, way: str, number: int, block: bytes) -> None:
-        if way == "10h":
-            self.master.write(self.unit, self.box.block_register + number * self.box.block_words, block)
-            return
-        head = bytes((self.unit, 0x15, 7 + len(block), 6)) + (self.box.block_file + number).to_bytes(2, "big")
-        self.master.demand(head + b"\0\0" + (len(block) // 2).to_bytes(2, "big") + block)
-
-    def install(self) -> None:
-        """Checked and written, not yet tried."""
-        self.until(lambda: self.value("update_missing") == 0, "had all blocks")
-        self.command(Code.INSTALL)
-        self.until(lambda: self.value("update_state") in (_READY, _FAILED), "came to a verdict")
-        if trouble := self.value("update_trouble"):
-            raise GewuError(f"Unit {self.unit} refused the update: trouble {trouble}.")
-
-    def start(self) -> None:
-        """Restarted, and the new image answers. Whether it stays it decides by itself, ten seconds later."""
-        self.command(Code.RESTART)
-        self.until(lambda: self._release() == _NEW, "started with the update")
-
-    def _release(self) -> str:
-        answer = self.master.ask(bytes((self.unit, 0x2B, 0x0E, 4, 2)))
-        return answer[10:].decode() if answer and not answer[1] & 0x80 else ""
 
 
 def measure(progress: Progress, ways: Sequence[tuple[str, int, bool]] = WAYS) -> Iterator[Row]:
@@ -123,16 +57,17 @@ def measure(progress: Progress, ways: Sequence[tuple[str, int, bool]] = WAYS) ->
         {"id": f"u{unit}", "address": unit, "current": 6.0} for group in taken for unit in group
     ]
     site = parse_site({"bus": [{"name": "fast", "baud": BAUD, "board": rows}]}, "bench")
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        Village(site, Path(folder), load=load) as village,
-        Master(village.state()["buses"][0]["port"]) as master,
-    ):
-        for (way, count, cut), group in zip(ways, taken, strict=True):
-            said = f"update, {way}{', power cut' if cut else ''}, {len(bundle)} bytes, {count} board{'s' * (count > 1)}"
-            progress(said)
-            boards = [Updated(master, unit, key) for unit in group]
-            yield from _way(way, boards, bundle, said, village if cut else None)
+    with tempfile.TemporaryDirectory() as folder, Village(site, Path(folder), load=load) as village:
+        line = Line("fast", village.state()["buses"][0]["port"], Wire(BAUD), _PATIENCE_S)
+        try:
+            for (way, count, cut), group in zip(ways, taken, strict=True):
+                many = f"{count} board{'s' * (count > 1)}"
+                said = f"update, {way}{', power cut' if cut else ''}, {len(bundle)} bytes, {many}"
+                progress(said)
+                boards = [BoardUpdate(line, unit, _PROFILE, key, SystemClock(), way) for unit in group]
+                yield from _way(way, boards, line, bundle, said, village if cut else None)
+        finally:
+            line.close()
 
 
 def release(signing: rsa.RSAPrivateKey) -> bytes:
@@ -146,26 +81,31 @@ def release(signing: rsa.RSAPrivateKey) -> bytes:
     return firmware_bundle.bundle(files, _NEW, signing)
 
 
-def _way(way: str, boards: list[Updated], bundle: bytes, case: str, cutting: Village | None) -> Iterator[Row]:
+class _Half(Exception):
+    """Half of the blocks are there."""
+
+
+def _way(
+    way: str, boards: list[BoardUpdate], line: Line, bundle: bytes, case: str, cutting: Village | None
+) -> Iterator[Row]:
     """Transfer, check and start, each timed; `cutting` cuts the power once half of the blocks were sent."""
     blocks = list(firmware_bundle.blocks(bundle))
     began = time.monotonic()
     for board in boards:
         board.begin(bundle)
     started = time.monotonic()
-    sent = _transfer(way, boards, blocks[: len(blocks) // 2], len(blocks))
-    for board in boards if cutting else ():
-        assert cutting is not None
-        cutting.inject(f"u{board.unit}", {"kill": "1"})
-        board.until(lambda board=board: board.value("update_state") == 0, "came back from the cut")  # type: ignore[misc]
-        board.begin(bundle)
-    sent += _transfer(way, boards, blocks, len(blocks))
+    if cutting is not None:
+        sent = sum(_half(board, bundle, cutting) + board.transfer(bundle) for board in boards)
+    elif way == "broadcast":
+        sent = _broadcast(boards, line, blocks)
+    else:
+        sent = sum(board.transfer(bundle) for board in boards)
     there = time.monotonic()
     for board in boards:
         board.install()
     checked = time.monotonic()
     for board in boards:
-        board.start()
+        board.start(_NEW)
     wire = _wire_s(way, len(blocks))
     yield Row(case=case, metric="transfer_s", value=round(there - started, 2), unit="s", peer=round(wire, 2))
     yield Row(case=case, metric="blocks_sent_again", value=sent - len(blocks), unit="")
@@ -173,20 +113,35 @@ def _way(way: str, boards: list[Updated], bundle: bytes, case: str, cutting: Vil
     yield Row(case=case, metric="whole_s", value=round(time.monotonic() - began, 2), unit="s")
 
 
-def _transfer(way: str, boards: list[Updated], blocks: list[bytes], count: int) -> int:
-    """Until no board lacks one of these blocks; how many were sent."""
+def _half(board: BoardUpdate, bundle: bytes, village: Village) -> int:
+    """Half of the blocks, a cut of power, and a new begin; how many were sent."""
     sent = 0
+
+    def told(done: int, count: int) -> None:
+        nonlocal sent
+        if done >= count // 2:
+            raise _Half
+        sent += 1
+
+    try:
+        board.transfer(bundle, told=told)
+    except _Half:
+        village.inject(f"u{board.unit}", {"kill": "1"})
+    board.until(lambda: board.state() == State.NONE, "came back from the cut")
+    board.begin(bundle)
+    return sent
+
+
+def _broadcast(boards: list[BoardUpdate], line: Line, blocks: list[bytes]) -> int:
+    """To all at once, until no board lacks a block; how many were sent."""
+    places, sent = boards[0].places, 0
     for _turn in range(_TURNS):
-        lacking = sorted({number for board in boards for number in board.missing(count) if number < len(blocks)})
+        lacking = sorted({number for board in boards for number in board.missing(len(blocks))})
         if not lacking:
             return sent
         for number in lacking:
-            if way == "broadcast":
-                box = boards[0].box
-                boards[0].master.write(0, box.block_register + number * box.block_words, blocks[number])
-                time.sleep(_BROADCAST_S)
-            else:
-                boards[0].send(way, number, blocks[number])
+            at = places.block_register + number * places.block_words
+            line.broadcast_registers(at, registers(blocks[number]), _REST_S)
         sent += len(lacking)
     raise GewuError(f"{len(lacking)} blocks did not arrive in {_TURNS} turns.")
 

@@ -9,9 +9,11 @@ from dataclasses import dataclass
 
 from hil_tests.bench import uplink_drain, uplink_latency, uplink_wire
 from hil_tests.bench.row import Report, machine
+from hil_tests.bench.uplink_load import READINGS_A_DAY
 
-_JSON_READINGS = 100_000
-_COMPACT_READINGS = 1_000_000
+_JSON_READINGS = 300_000
+_COMPACT_READINGS = 7 * READINGS_A_DAY
+_DELAYED_READINGS = 500_000
 _LINE_DELAY_S = 0.05  # each way: a mobile network's
 
 
@@ -30,7 +32,7 @@ def measure(plan: Plan, say: Callable[[str], None]) -> Report:
     say("The same, compact.")
     rows += uplink_drain.rows("compact", _COMPACT_READINGS)
     say("The same over a line with a delay, where the window is the bound.")
-    rows += uplink_drain.rows("compact", _COMPACT_READINGS // 2, _LINE_DELAY_S)
+    rows += uplink_drain.rows("compact", _DELAYED_READINGS, _LINE_DELAY_S)
     say(f"Counting bytes on the wire for {plan.seconds + 20:g} s.")
     rows += uplink_wire.rows(plan.seconds + 20)
     say(f"Filling {plan.days:g} days of backlog twice, and draining them beside live readings.")

@@ -13,11 +13,13 @@ import msgspec
 from gateway import health
 from gateway.clock import SystemClock
 from gateway.outbox import Outbox
+from gateway.prepared import prepared
 from gateway.uplink import Uplink
 from hil_tests.bench.uplink_drain import NAME, Encoding, route, settings
 from hil_tests.bench.uplink_load import DEVICES, PERIOD_S, Load, alarm
 
 
+@prepared
 class Job(msgspec.Struct, frozen=True):
     """`seconds`: how long live readings and `alarms` a second are taken in while the uplink delivers."""
 
@@ -29,6 +31,7 @@ class Job(msgspec.Struct, frozen=True):
     alarms: float
 
 
+@prepared
 class Outcome(msgspec.Struct, frozen=True):
     """Megabytes of memory before the uplink began and at most; seconds until the backlog was gone, if it was."""
 

@@ -18,7 +18,7 @@ from gateway.clock import SystemClock
 from gateway.errors import GewuError
 from gateway.outbox import Outbox
 from gateway.records import from_rfc3339
-from gateway.uplink import native
+from gateway.uplink import compact, native
 from hil_tests.bench.row import Row
 from hil_tests.bench.uplink_child import Job, Outcome
 from hil_tests.bench.uplink_drain import Encoding, route
@@ -34,6 +34,7 @@ _ALARM_MS = 200.0
 _MEMORY_MB = 20.0
 _ALARMS_A_S = 5.0
 _MORE_S = 60.0
+_MOST_LIVE_BYTES = 16_000  # packed: what is larger is a block of the backlog
 
 
 class _FarEnd:
@@ -42,6 +43,7 @@ class _FarEnd:
     def __init__(self, port: int) -> None:
         self.readings: list[float] = []
         self.events: list[float] = []
+        self._packed: list[tuple[float, bytes]] = []
         self._ready = threading.Event()
         self._client = paho.Client(CallbackAPIVersion.VERSION2, protocol=MQTTProtocolVersion.MQTTv5)
         self._client.on_connect = lambda client, *_: client.subscribe("gewu/#", 0)
@@ -55,6 +57,8 @@ class _FarEnd:
     def close(self) -> None:
         self._client.disconnect()
         self._client.loop_stop()
+        for when, payload in self._packed:
+            self._look_at(when, payload)
 
     def _take(self, topic: str, payload: bytes) -> None:
         now = time.time_ns() / 1e6
@@ -62,8 +66,13 @@ class _FarEnd:
             event = native.parse("events", payload)
             self.events.append(now - from_rfc3339(event.raised))  # type: ignore[union-attr]  # by its topic
         elif topic.endswith("/readings") and b'"live' in payload:
-            live = [r for r in native.decode(payload)["readings"] if r["device"].startswith("live")]
-            self.readings += [now - from_rfc3339(reading["at"]) for reading in live]
+            self._look_at(now, payload)
+        elif payload.startswith(compact.MAGIC) and len(payload) <= _MOST_LIVE_BYTES:
+            self._packed.append((now, payload))  # unpacking them meanwhile would take the drain's processor
+
+    def _look_at(self, now: float, payload: bytes) -> None:
+        live = [r for r in native.decode(payload)["readings"] if r["device"].startswith("live")]
+        self.readings += [now - from_rfc3339(reading["at"]) for reading in live]
 
 
 def rows(days: float, seconds: float) -> list[Row]:
@@ -78,8 +87,7 @@ def rows(days: float, seconds: float) -> list[Row]:
         outcome, far = _run(int(days * READINGS_A_DAY), 2 * seconds, encoding, _DELAY_BESIDE_S)
         grown = outcome.most_mb - outcome.before_mb
         found.append(Row(case=case, metric="memory_growth", value=round(grown, 1), unit="MB", limit=_MEMORY_MB))
-        if far.readings:  # packed, a live reading is not told from a backlog's without unpacking both
-            found.append(_row(case, "live_p99", _p99(far.readings), _LIVE_MS))
+        found.append(_row(case, "live_p99", _p99(far.readings), _LIVE_MS))
         found.append(_row(case, "alarm_p99", _p99(far.events), _ALARM_MS))
         drained = outcome.drained_s
         if drained is not None:

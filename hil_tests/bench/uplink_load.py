@@ -1,7 +1,9 @@
 """The design load of an uplink: 100 devices with ten noisy values each, every 10 s; and an outbox filled with it."""
 
 import random
+import sqlite3
 from collections.abc import Iterator
+from pathlib import Path
 
 from gateway.outbox import Outbox
 from gateway.records import Event, Reading
@@ -56,6 +58,26 @@ def fill(outbox: Outbox, count: int, until: int) -> None:
         if number % 2000 == 0:
             outbox.flush()
     outbox.flush()
+
+
+def lengthen(folder: Path, readings: int) -> None:
+    """Make the backlog of a closed outbox at least `readings` long with copies of its packed blocks.
+
+    The last readings, which are too few for a block, go: in the middle of an outage there are none such.
+    """
+    file = sqlite3.connect(folder / "outbox.db", isolation_level=None)
+    file.execute("BEGIN")
+    file.execute("DELETE FROM block WHERE grade = 0")
+    kept = file.execute(
+        'SELECT last - first + 1, boot, start, "end", grade, body FROM block WHERE grade > 0'
+    ).fetchall()
+    following = file.execute("SELECT max(last) + 1 FROM block").fetchone()[0]
+    while following <= readings:
+        for count, *rest in kept:
+            file.execute("INSERT INTO block VALUES (?, ?, ?, ?, ?, ?, ?)", (following, following + count - 1, *rest))
+            following += count
+    file.execute("COMMIT")
+    file.close()
 
 
 def alarm(number: int, at: int) -> Event:

@@ -30,9 +30,19 @@ class _Scale:
         return _HEIGHT - _BOTTOM - share * (_HEIGHT - _TOP - _BOTTOM)
 
 
-def draw(title: str, unit: str, points: Sequence[Point], band: Sequence[Limit], logarithmic: bool = True) -> str:
-    """The whole SVG. `points` by x; `band`: the standard's points, each drawn as the times that meet it."""
-    xs = [x for x, _ in points] + [limit.at for limit in band]
+def draw(
+    title: str,
+    unit: str,
+    points: Sequence[Point],
+    band: Sequence[Limit],
+    logarithmic: bool = True,
+    measured: Sequence[Point] = (),
+) -> str:
+    """The whole SVG. `points` are joined by a line, `measured` ones stand alone beside it, both by x.
+
+    `band`: the standard's points, each drawn as the times that meet it.
+    """
+    xs = [x for x, _ in [*points, *measured]] + [limit.at for limit in band]
     scale = _Scale(min(xs) * 0.95, max(xs) * 1.05, logarithmic)
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {_HEIGHT}" font-family="sans-serif" '
@@ -42,6 +52,7 @@ def draw(title: str, unit: str, points: Sequence[Point], band: Sequence[Limit], 
         *_grid(scale, unit),
         *(_bar(scale, limit) for limit in band),
         *_line(scale, points),
+        *(_ring(scale.x(x), scale.y(seconds)) for x, seconds in measured),
         "</svg>",
     ]
     return "\n".join(parts) + "\n"
@@ -65,6 +76,10 @@ def _bar(scale: _Scale, limit: Limit) -> str:
         f"<title>{escape(f'{limit.name}: {limit.says()} ({limit.provenance})')}</title></rect>"
         f'<text x="{x:.1f}" y="{_HEIGHT - _BOTTOM + 18}" text-anchor="middle">{escape(limit.name)}</text>'
     )
+
+
+def _ring(x: float, y: float) -> str:
+    return f'<circle cx="{x:.1f}" cy="{y:.1f}" r="4" fill="none" stroke="#c03" stroke-width="2"/>'
 
 
 def _line(scale: _Scale, points: Sequence[Point]) -> list[str]:

@@ -43,9 +43,9 @@ def wait_for(what: str, ready: Callable[[], Answer | None], seconds: float = 30.
     return answer
 
 
-def gewu(*arguments: str | Path, status: int = 0) -> str:
+def gewu(*arguments: str | Path, status: int = 0, seconds: float = 60.0) -> str:
     """Run one command; its output, stderr after stdout. No traceback is ever seen."""
-    done = subprocess.run([*GEWU, *map(str, arguments)], capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run([*GEWU, *map(str, arguments)], capture_output=True, text=True, timeout=seconds, check=False)
     assert "Traceback" not in done.stderr
     assert done.returncode == status, f"{arguments}: {done.returncode}\n{done.stdout}{done.stderr}"
     return done.stdout + done.stderr

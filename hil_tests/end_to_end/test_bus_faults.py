@@ -1,7 +1,7 @@
 """Faults of the bus and of time (D1 to D5) on virtual boards: what is stored stays true, and all of it comes back."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
@@ -9,13 +9,15 @@ from typing import Any
 
 import pytest
 
-from gateway.bus.poller import BusPoller
-from gateway.bus.sink import Sink
-from gateway.clock import SystemClock
+from gateway.bus.poller import BusPoller, HeardTime
+from gateway.clock import Clock, SystemClock
 from gateway.config import Bus, Device
+from gateway.learned_clock import LearnedClock
 from gateway.profile import load
-from gateway.records import ClockState, Event, Note, OpenEvent, Reading, Value
+from gateway.records import Reading, Value
 from hil_tests.end_to_end.scene import wait_for
+from hil_tests.faults.clock import SteppedClock
+from hil_tests.faults.memory import Memory
 from hil_tests.rig.site import parse_site
 from hil_tests.rig.village import Village
 
@@ -26,48 +28,6 @@ KINDS = {"b": "gewu-breaker", "s": "gewu-sensor"}
 PATIENCE_S = 0.6  # virtual boards share the machine with whatever else runs on it
 HOUR_MS = 3_600_000
 QUIET = {"noise": "0", "drop": "0", "collide": "0", "delay": "0"}
-
-
-class Memory(Sink):
-    """A store that remembers."""
-
-    def __init__(self) -> None:
-        self.readings: list[Reading] = []
-        self.events: list[Event] = []
-        self.notes: dict[str, str] = {}
-
-    def put_reading(self, reading: Reading) -> None:
-        self.readings.append(reading)
-
-    def accept_events(self, records: Sequence[OpenEvent], note: Note | None = None) -> None:
-        self.events += [record.event for record in records]
-        if note is not None:
-            self.keep_note(note)
-
-    def keep_note(self, note: Note) -> None:
-        self.notes[note.key] = note.text
-
-    def note(self, key: str) -> bytes | None:
-        noted = self.notes.get(key)
-        return None if noted is None else noted.encode()
-
-    def open_events(self) -> list[OpenEvent]:
-        return []
-
-
-class SteppedClock(SystemClock):
-    """The machine's clock, whose wall time stands `offset_ms` off, and is believed or not."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.offset_ms = 0
-        self.believed: ClockState = "trusted"
-
-    def wall_ms(self) -> int:
-        return super().wall_ms() + self.offset_ms
-
-    def state(self) -> ClockState:
-        return self.believed
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +42,9 @@ def village(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Village]:
 
 
 @contextmanager
-def polled(village: Village, clock: SystemClock | None = None) -> Iterator[tuple[BusPoller, Memory]]:
+def polled(
+    village: Village, clock: Clock | None = None, heard_time: HeardTime | None = None
+) -> Iterator[tuple[BusPoller, Memory]]:
     """A poller on the village's bus that has read all four devices."""
     devices = [
         Device(id=name, profile=KINDS[name[0]], address=int(name[1]), place="", critical=False).defined(
@@ -95,7 +57,7 @@ def polled(village: Village, clock: SystemClock | None = None) -> Iterator[tuple
         {"name": "north", "port": port, "baud": BAUD, "timeout": PATIENCE_S, "device": devices}, strict=False
     )
     sink = Memory()
-    poller = BusPoller(bus, clock or SystemClock(), sink)
+    poller = BusPoller(bus, clock or SystemClock(), sink, heard_time=heard_time)
     poller.start()
     try:
         wait_for("a measurement of every board", lambda: all_online(poller) and measured(poller))
@@ -219,7 +181,7 @@ def test_values_that_stand_still_are_marked_and_alarm_nobody(village: Village) -
 
 def test_a_clock_that_jumps_moves_no_deadline_and_is_told_to_no_board(village: Village) -> None:
     """D5: 1970, then an hour either way: readings keep their order by the monotonic clock, nobody counts as lost or
-    stale, and only a clock that may be believed is broadcast."""
+    stale, and only a clock that may be believed is broadcast. The next gateway, without one, learns it from boards."""
     clock = SteppedClock()
     clock.offset_ms, clock.believed = -clock.wall_ms(), "untrusted"
 
@@ -251,3 +213,11 @@ def test_a_clock_that_jumps_moves_no_deadline_and_is_told_to_no_board(village: V
         clock.offset_ms, clock.believed = 0, "trusted"
         wait_for("the broadcast", lambda: abs(board_clock() - clock.wall_ms() / 1000) < 5)
         assert sink.events == []
+        now = clock.wall_ms()
+    clock.offset_ms, clock.believed = -clock.wall_ms(), "untrusted"
+    learned = LearnedClock(clock, floor=now, devices=len(AMPERES), grace=0.0)
+    with polled(village, learned, learned.device_says) as (poller, sink):
+        wait_for("the boards' time", lambda: learned.state() == "corrected")
+        clock.offset_ms = 0
+        assert abs(learned.wall_ms() - clock.wall_ms()) < 5000
+        wait_for("dated readings", lambda: any(reading.clock == "corrected" for reading in sink.readings))

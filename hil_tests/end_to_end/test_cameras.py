@@ -9,11 +9,8 @@ import shutil
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import pytest
 from PIL import Image
@@ -28,12 +25,11 @@ from gateway.camera.source import SILENT_S
 from gateway.camera.stream import OPEN_S
 from gateway.camera.watch import CameraWatch
 from gateway.clock import SystemClock
-from gateway.config import Config, load
-from gateway.errors import StoreError
-from gateway.records import Event, OpenEvent
+from gateway.config import load
 from hil_tests.bench.ideal import IdealSlave
 from hil_tests.cameras import scenes
 from hil_tests.cameras.rtsp import RtspCamera
+from hil_tests.cameras.watched import Kept, camera, seen, show, watched
 from hil_tests.end_to_end.scene import wait_for
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
@@ -55,56 +51,6 @@ address = 8
 type = "u16"
 poll = "alarm"
 """
-
-
-class Kept:
-    """A sink that remembers; `refuses` makes it an outbox with a full disk."""
-
-    def __init__(self) -> None:
-        self.events: list[Event] = []
-        self.keys: dict[str, str] = {}
-        self.refuses = False
-
-    def accept_event(self, event: Event, key: str) -> None:
-        if self.refuses:
-            raise StoreError("full")
-        self.events.append(event)
-        self.keys[event.id] = key
-
-    def open_events(self) -> list[OpenEvent]:
-        over = {event.id for event in self.events if event.cleared is not None}
-        return [OpenEvent(event=e, key=self.keys[e.id]) for e in self.events if e.id not in over]
-
-    def told(self, camera: str) -> list[tuple[str, bool]]:
-        return [(event.kind, event.cleared is not None) for event in self.events if event.device == camera]
-
-
-def camera(name: str, source: str, **more: Any) -> dict[str, Any]:
-    about = {"purpose": "test", "owner": "test", "sign": "none: rendered", "interval": 0.2}
-    return {"id": name, "source": source, **about, **more}
-
-
-@contextmanager
-def watched(
-    folder: Path, sink: Kept, *cameras: dict[str, Any], command: list[str] | None = None
-) -> Iterator[CameraWatch]:
-    gateway = {"id": "a", "site": "s", "data_dir": str(folder)}
-    config = Config.model_validate({"gateway": gateway, "camera": list(cameras)})
-    watch = CameraWatch(config, SystemClock(), sink, command)
-    watch.start()
-    try:
-        yield watch
-    finally:
-        watch.request_stop()
-        watch.join(10)
-        assert not watch.alive()
-
-
-def seen(watch: CameraWatch, name: str, looks: int = 3) -> Callable[[], bool]:
-    """Whether this life of the process has looked through `name` so often."""
-    return lambda: any(
-        one["id"] == name and one["looks"] >= looks and watch.status()["pid"] for one in watch.status()["cameras"]
-    )
 
 
 def test_d6_black_and_stalled_cameras_are_told(tmp_path: Path) -> None:
@@ -154,12 +100,6 @@ def test_d6_the_minute_is_kept_by_the_limits_themselves() -> None:
     assert (SILENT_S + 2.0) + FIRST_RETRY_S + OPEN_S + SILENT_S < 60
     assert HOLD_S + HOLD_LOOKS * 10.0 < 60
     assert FROZEN_S + HOLD_S + HOLD_LOOKS * 2.0 < 60
-
-
-def show(folder: Path, picture: Image.Image) -> None:
-    """What the camera of `folder` sees from now on."""
-    picture.save(folder / "scene.new", "JPEG", quality=95)
-    (folder / "scene.new").replace(folder / "scene.jpg")
 
 
 def test_a9_the_bus_and_a_hazard_live_through_the_camera_processs_deaths(

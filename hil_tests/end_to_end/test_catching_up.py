@@ -12,7 +12,7 @@ from gateway.config.model import Bus, Device
 from gateway.profile import load
 from gateway.records import Event
 from hil_tests.end_to_end.scene import wait_for
-from hil_tests.end_to_end.test_bus_faults import Memory
+from hil_tests.faults.memory import Memory
 from hil_tests.rig.site import parse_site
 from hil_tests.rig.village import Village
 

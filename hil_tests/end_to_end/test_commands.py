@@ -1,5 +1,6 @@
 """Commands over the whole path: signed above, through a broker and a gateway, obeyed by the real firmware."""
 
+import itertools
 import json
 import queue
 import sqlite3
@@ -24,6 +25,7 @@ from gateway.config import load as load_config
 from gateway.orders import desk_of
 from gateway.outbox import Outbox
 from gateway.profile import load as load_profile
+from gateway.records import rfc3339
 from gateway.tests.command_samples import issuers_file, order
 from hil_tests.brokers import Mosquitto, free_port
 from hil_tests.end_to_end.scene import Program, Site, gewu, wait_for
@@ -38,7 +40,7 @@ KEY = bytes(range(32))
 _MAIL = load_profile("gewu-breaker").mailbox
 MAILBOX = _MAIL.command_register if _MAIL else -1
 PLAN: dict[str, Any] = {
-    "bus": [{"name": "north", "baud": 19200, "board": [{"id": "b1", "address": 1, "load": 6.0}]}],
+    "bus": [{"name": "north", "baud": 19200, "board": [{"id": "b1", "address": 1, "load": 6.0, "actuator": True}]}],
 }
 # A gateway that a power cut ends when the frame is on the bus and its result is not known.
 CUT = """
@@ -52,9 +54,10 @@ main()
 
 
 def keyed(folder: Path, board: Board, bus: Bus) -> None:
-    """As provisioning leaves a board: with a key of its own."""
+    """As provisioning leaves a board: with a key of its own; it may be closed a second after it opened."""
     fill(folder, board, bus)
-    (folder / "settings.a").write_bytes(slot_bytes(settings_of(board, bus) | {"key": KEY.hex()}, 1))
+    given = settings_of(board, bus) | {"key": KEY.hex(), "protection": {"reclose_wait": 1}}
+    (folder / "settings.a").write_bytes(slot_bytes(given, 1))
 
 
 @pytest.fixture
@@ -161,6 +164,73 @@ def test_an_order_opens_a_breaker_once_and_the_audit_proves_it(
     with closing(sqlite3.connect(site.data_dir / "outbox.db")) as database, database:
         database.execute("UPDATE audit SET body = replace(body, 'done', 'none') WHERE n = 5")
     assert "row 5 is not what was written" in gewu("audit", "verify", "--config", site.config, status=1)
+
+
+def test_two_approvals_close_a_breaker(site: Site, village: Village, mosquitto: Mosquitto) -> None:
+    """The whole way to the motor on the real firmware, where closing is enabled on site; one approval alone waits for
+    somebody there."""
+    configured(site, village, mosquitto, "allow_close = true\nrate = 30\n")
+    site.start_gateway()
+    ready(site)
+    gewu("commands", "arm", "--by", "Li", "--config", site.config)
+    numbers = itertools.count(1)
+
+    def shown() -> list[dict[str, Any]]:
+        waiting: list[dict[str, Any]] = json.loads(gewu("commands", "show", "--json", "--config", site.config))[
+            "waiting"
+        ]
+        return waiting
+
+    # A board that has just opened refuses for a second (`reclose_wait`): then they order anew, as people would.
+    def by_two(desk: Above) -> bool:
+        payload = signed(next(numbers), action="close", by="chief", approved=("second", "third"))
+        reply = desk.answered(payload)
+        assert desk.answered(payload) == reply
+        return bool(reply["result"] == "done" and reply["readback"]["closed"])
+
+    def by_one_on_site(desk: Above) -> bool:
+        desk.send(signed(next(numbers), action="close", by="chief", approved=("second",)))
+        (waiting,) = wait_for("the close waits", shown)
+        assert open_(village)
+        gewu("commands", "confirm", waiting["id"], "--by", "Wang", "--config", site.config)
+        return bool(desk.replies.get(timeout=60)["result"] == "done")
+
+    with above(mosquitto) as desk:
+        for close in (by_two, by_one_on_site):
+            assert desk.answered(signed(next(numbers)))["result"] == "done"
+            assert open_(village)
+            wait_for("the board lets itself be closed", lambda: close(desk), 60)  # noqa: B023
+            assert not open_(village)
+    assert json.loads(gewu("audit", "verify", "--json", "--config", site.config))["ok"]
+
+
+def test_an_order_that_comes_after_its_expiry_moves_nothing(site: Site, village: Village, mosquitto: Mosquitto) -> None:
+    """E2 on the real firmware: the broker keeps it while the gateway is away; it is refused, in the audit and an event,
+    and the board has never heard of it."""
+    configured(site, village, mosquitto)
+    gateway = site.start_gateway()
+    ready(site)
+    gewu("commands", "arm", "--by", "Li", "--config", site.config)
+    gateway.stop()
+    clock = SystemClock()
+    ends = clock.wall_ms() + 1500
+    payload = signed(1, expires_at=rfc3339(ends))
+    receiver = site.start_receiver(mosquitto.url)
+    with above(mosquitto) as desk:
+        desk.send(payload)
+        wait_for("its expiry", lambda: clock.wall_ms() > ends)
+        gateway = site.start_gateway()
+        reply = desk.replies.get(timeout=60)
+        assert (reply["id"], reply["result"]) == (str(uuid.UUID(int=1)), "expired")
+        assert desk.answered(payload) == reply
+    wait_for("the event", lambda: site.events("security.command"))
+    proved = json.loads(gewu("audit", "verify", "--json", "--config", site.config))
+    assert (proved["ok"], proved["rows"]) == (True, 2)  # who armed it, and the refusal
+    gateway.stop()
+    receiver.stop()
+    assert not open_(village)
+    with Master(village.state()["buses"][0]["port"]) as master:
+        assert master.registers(1, 107, 2) == [0, 0]  # command_counter: no frame was carried out
 
 
 def test_a_power_cut_between_the_write_and_its_result(site: Site, village: Village, mosquitto: Mosquitto) -> None:

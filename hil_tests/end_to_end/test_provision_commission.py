@@ -1,7 +1,6 @@
-"""`gewu provision commission`: real mpremote to fresh virtual boards, cut at every step and resumed."""
+"""`gewu provision commission`: real mpremote to fresh virtual boards. Cuts at every step: `test_provision_day`."""
 
 import json
-import signal
 import stat
 import subprocess
 import sys
@@ -20,14 +19,13 @@ from provisioning import firmware_build
 from provisioning.signer import signer_of
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(400)]
-CUTS = ("detected", "flashed", "verified", "loading", "loaded", "calibrated", "addressed")
-BOARDS = (*CUTS, "whole", "second", "spare")
+BOARDS = ("whole", "second", "spare")
 HEAD = "id,place,circuit,profile,rating,curve,address,serial,residual,critical\n"
 
 
 @pytest.fixture(scope="module")
 def village(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Village]:
-    """Fresh boards, each called after what happens to it."""
+    """Fresh boards."""
     boards = [{"id": name, "fresh": True} for name in BOARDS]
     site = parse_site({"bus": [{"name": "n", "baud": 115200, "board": boards}]}, "test")
     with Village(site, tmp_path_factory.mktemp("rig")) as village:
@@ -67,26 +65,6 @@ def commission(plan: Path, *arguments: str) -> tuple[int, list[dict[str, Any]], 
     done = subprocess.run(command(plan, *arguments), capture_output=True, text=True, timeout=240, check=False)
     assert "Traceback" not in done.stderr, done.stderr
     return done.returncode, json.loads(done.stdout), done.stderr
-
-
-def cut(plan: Path, state: str, *arguments: str) -> None:
-    """Start, and SIGKILL once `state` is said, which is right after it was noted."""
-    process = subprocess.Popen(
-        command(plan, *arguments),
-        stderr=subprocess.PIPE,
-        stdout=subprocess.DEVNULL,
-        stdin=subprocess.DEVNULL,
-        text=True,
-    )
-    assert process.stderr is not None
-    # Half of the firmware is there when it is cut while loading.
-    wanted = "loading 5" if state == "loading" else state
-    try:
-        assert any(wanted in line for line in process.stderr), f"it never was {state}"
-    finally:
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-        process.stderr.close()
 
 
 def signed(folder: Path) -> list[str]:
@@ -155,32 +133,3 @@ def test_boards_become_what_the_plan_says(village: Village, tmp_path: Path) -> N
     assert new["address"] == 21
     assert new["key"] not in (first["key"], second["key"])
     assert first["key"] not in keys.read_text(encoding="utf-8")
-
-
-def test_a_cut_at_every_step_is_resumed_to_the_same_result(village: Village, tmp_path: Path) -> None:
-    """One board a step, killed there; the same command then brings all of them to what an uncut one is."""
-    plan = plan_of(tmp_path, *(f"c{n},p,c{n},gewu-breaker,16,C,{n + 1},,," for n in range(len(CUTS))))
-    keys = tmp_path / "device-keys.toml"
-    kept = ""
-    for state in CUTS:
-        cut(plan, state, "--port", usb(village, state))
-        kept = keys.read_text(encoding="utf-8") if keys.exists() else ""
-    ports = [word for state in CUTS for word in ("--port", usb(village, state))]
-    # The plan's order is the ports' order, so a row that a cut board has already must stay its own.
-    status, rows, said = commission(plan, *ports)
-    assert status == 0, said
-    assert [row["state"] for row in rows] == ["commissioned"] * len(CUTS)
-    assert sorted(row["id"] for row in rows) == [f"c{n}" for n in range(len(CUTS))]
-    firmware = flash_of(village, CUTS[0])
-    text = keys.read_text(encoding="utf-8")
-    for state, row in zip(CUTS, rows, strict=True):
-        settings = settings_of(village, state)
-        assert flash_of(village, state) == firmware, state
-        assert (settings["address"], settings["serial"]) == (int(row["id"][1:]) + 1, row["serial"]), state
-        assert f'"{row["id"]}" = "{settings["key"]}"' in text, state
-    # A key that was on disk before its board was cut is the one that the board got.
-    assert all(line in text for line in kept.splitlines())
-    lines = (tmp_path / "plan.journal.jsonl").read_text(encoding="utf-8").splitlines()
-    claimed = {(line["uid"], line["id"]) for line in map(json.loads, lines) if line.get("claimed")}
-    assert len(claimed) == len(CUTS)
-    assert keys.stat().st_mode & 0o077 == 0

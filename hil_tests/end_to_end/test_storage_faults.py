@@ -5,7 +5,6 @@ B7 and B8 are tested beside the outbox, B9 in `gateway/tests/test_backup.py`.
 
 import random
 import threading
-from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -158,13 +157,12 @@ def test_what_a_day_writes(memory: Path) -> None:
     assert written * 144 < 800e6, f"{written * 144 / 1e6:.0f} MB a day"
 
 
-def test_a_broken_disk_turns_health_red(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_broken_disk_turns_health_red(tmp_path: Path) -> None:
     """B2: while the disk fails, health and doctor name it and still tell the rest; then all is well."""
     disk = Disk()
-    monkeypatch.setattr("gateway.agent.Outbox", partial(Outbox, connect=connecting(disk)))
     config = tmp_path / "gewu.toml"
     config.write_text('[gateway]\nid = "a"\nsite = "s"\ndata_dir = "data"\n')
-    agent, stop = Agent(load(config), SystemClock()), threading.Event()
+    agent, stop = Agent(load(config), SystemClock(), connecting(disk)), threading.Event()
     running = threading.Thread(target=agent.run, args=(stop,))
     running.start()
     try:

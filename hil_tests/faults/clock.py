@@ -1,7 +1,8 @@
-"""A clock that moves only when it is told to: a month of outage in no time."""
+"""Clocks for faults: one that moves only when it is told to, one whose wall time jumps."""
 
 import threading
 
+from gateway.clock import SystemClock
 from gateway.records import ClockState
 
 
@@ -32,3 +33,18 @@ class FakeClock:
 
     def sleep(self, seconds: float) -> None:
         self.now += seconds
+
+
+class SteppedClock(SystemClock):
+    """The machine's clock, whose wall time stands `offset_ms` off, and is believed or not."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.offset_ms = 0
+        self.believed: ClockState = "trusted"
+
+    def wall_ms(self) -> int:
+        return super().wall_ms() + self.offset_ms
+
+    def state(self) -> ClockState:
+        return self.believed

@@ -16,10 +16,12 @@ from typing import Self
 import msgspec
 
 from gateway.errors import GewuError
+from gateway.prepared import prepared
 from hil_tests.brokers import end_with_parent
 from hil_tests.faults.driver import Job, live
 
 
+@prepared
 class Ended(msgspec.Struct, frozen=True, kw_only=True):
     """How a child ended: `killed` with SIGKILL (`late`: by the order's clock), else its exit status."""
 
@@ -28,6 +30,7 @@ class Ended(msgspec.Struct, frozen=True, kw_only=True):
     late: bool = False
 
 
+@prepared
 class Order(msgspec.Struct, frozen=True, kw_only=True):
     """A job, and after how many seconds its child is killed whatever it does; None: it ends by itself."""
 

@@ -17,6 +17,7 @@ class Route:
     max_delay: float = 2.0
     filter: Filter | None = None
     whole_blocks: bool = False
+    repeats: bool = False
 
 
 def reading(number: int, device: str = "b0101") -> Reading:

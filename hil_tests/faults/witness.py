@@ -66,7 +66,14 @@ class Heard:
 class Witness:
     """Subscribed with a session of its own to every gateway of `site`; `gateways` by name, then by epoch."""
 
-    def __init__(self, port: int, site: str = "faults", acks: bool = True, client_id: str = "witness") -> None:
+    def __init__(
+        self,
+        port: int,
+        site: str = "faults",
+        acks: bool = True,
+        client_id: str = "witness",
+        host: str = "127.0.0.1",
+    ) -> None:
         self.acks = acks
         self._site = site
         self.lock = threading.Lock()
@@ -82,7 +89,7 @@ class Witness:
         client.on_subscribe = lambda *_: self.subscribed.set()
         client.on_disconnect = lambda *_: self.subscribed.clear()
         client.on_message = self._take
-        client.connect_async("127.0.0.1", port, 10)
+        client.connect_async(host, port, 10)
         self._answers = threading.Thread(target=self._answer, name="witness", daemon=True)
 
     def __enter__(self) -> Self:

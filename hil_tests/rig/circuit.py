@@ -24,8 +24,25 @@ NUMBERS = {
     "gas": (0.0, 3.3),
     "probe_fault": (0.0, 2.0),
     "pulses": (1.0, 1000.0),
+    "address": (1.0, 247.0),
+    "baud": (300.0, 1_000_000.0),
 }
-FLAGS = ("handle", "silent", "stuck", "kill", "smoke", "water", "door", "sos", "motion", "arc", "module_fault")
+# Settings of the board itself, as somebody may have loaded them wrongly: it starts anew with them.
+SETTLED = ("address", "baud")
+FLAGS = (
+    "handle",
+    "silent",
+    "stuck",
+    "kill",
+    "smoke",
+    "water",
+    "door",
+    "sos",
+    "motion",
+    "arc",
+    "module_fault",
+    "swapped",
+)
 # What is fitted beside the metering chip sees these as they are.
 SENSED = ("humidity", "gas", "probe_fault", "smoke", "water", "door", "sos", "motion", "arc", "module_fault")
 

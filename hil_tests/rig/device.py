@@ -35,12 +35,12 @@ _STABLE_S = 2.0  # who lived so long does not die at its start
 
 @dataclass(frozen=True, slots=True)
 class Wiring:
-    """How the board is wired: pins by number, shunt in microohm, divider mains to pin."""
+    """How the board is wired: pins by number, shunt in microohm, divider mains to pin, both as they really are."""
 
     trip: int
     contact: int
-    shunt_uohm: int
-    divider: int
+    shunt_uohm: float
+    divider: float
     pins: dict[str, int]  # of what is fitted, by name
 
 
@@ -63,7 +63,7 @@ class Device:
         self._usb = Usb(loop)
         self._control, self._meter_line = Terminal(blocking_reads=False), Terminal(blocking_reads=False)
         self.port = Port(board.id, Terminal(blocking_reads=False), bus.baud, bus.parity, bus.bits)
-        self.port.silent, self.port.stuck = board.silent, board.stuck
+        self.port.silent, self.port.stuck, self.port.swapped = board.silent, board.stuck, board.swapped
         quick = board.meter == "ade7953"
         chip = Ade7953 if quick else Bl0942
         self._meter: Ade7953 | Bl0942 = chip(wiring.shunt_uohm, wiring.divider, loop.now())
@@ -136,6 +136,7 @@ class Device:
             self._loop.after(OPENING_S, self._open)
         self.port.silent = bool(values.get("silent", self.port.silent))
         self.port.stuck = bool(values.get("stuck", self.port.stuck))
+        self.port.swapped = bool(values.get("swapped", self.port.swapped))
         if values.get("kill"):
             self._process.kill()
 

@@ -13,10 +13,13 @@ from hil_tests.rig.circuit import parse_pairs
 from hil_tests.rig.loop import Loop, Timer
 from hil_tests.rig.site import Bus
 from hil_tests.rig.terminal import Terminal
-from hil_tests.rig.wire import Counters, Faults, Wire
+from hil_tests.rig.wire import Counters, Faults, Wire, inverted
 
-NUMBERS = {"noise": (0.0, 1.0), "drop": (0.0, 1.0), "collide": (0.0, 1.0), "delay": (0.0, 60.0)}
-FLAGS = ("echo", "unplug")
+NUMBERS = {
+    "noise": (0.0, 1.0), "drop": (0.0, 1.0), "collide": (0.0, 1.0), "delay": (0.0, 60.0), "unterminated": (0.0, 1.0),
+}  # fmt: skip
+FLAGS = ("echo", "unplug", "swapped", "unbiased")
+_BREAK = b"\0"  # an idle pair the wrong way round, as a UART reports it: once
 _MASTER = ""
 
 
@@ -31,6 +34,7 @@ class Port:
     bits: int
     silent: bool = False
     stuck: bool = False
+    swapped: bool = False  # A and B at this very board
     capture: Callable[[bytes], None] | None = None  # while set, this port is off the pair and speaks to it
 
 
@@ -45,6 +49,7 @@ class Hub:
         self._ports: dict[str, Port] = {}
         self._timer: Timer | None = None
         self._timer_at = 0.0
+        self._strays: Timer | None = None
         self._plug()
 
     @property
@@ -62,13 +67,18 @@ class Hub:
         values = parse_pairs(pairs, NUMBERS, FLAGS)
         for key, value in values.items():
             setattr(self._wire.faults, key, bool(value) if key in FLAGS else value)
+        self._stray_soon()
         if self._wire.faults.unplug:
             self._unplug()
         elif _MASTER not in self._ports:
             self._plug()
+        if _MASTER in self._ports:
+            self._ports[_MASTER].swapped = self._wire.faults.swapped
 
     def close(self) -> None:
         """Take everything off the pair (the boards' terminals are closed by their owners)."""
+        if self._strays is not None:
+            self._strays.cancel()
         for port in self._ports.values():
             if port.name != _MASTER:
                 self._loop.unwatch(port.terminal.master)
@@ -96,6 +106,9 @@ class Hub:
         elif port.name == _MASTER:
             port.baud = port.terminal.baud or self.bus.baud
             self._transmit(port, data)
+            if port.swapped and not self._wire.faults.unbiased:
+                # Its driver lets go, and the bias pulls the pair to what is a break on this side.
+                self._loop.after((len(data) + 1) * port.bits / port.baud, lambda: self._fall(port))
         elif not port.silent:
             delay = self._wire.faults.delay
             if delay:
@@ -132,4 +145,24 @@ class Hub:
                 port.baud = port.terminal.baud or self.bus.baud
             # Stop bits may differ: a receiver looks at the first one only.
             understood = (port.baud, port.parity) == (talker.baud, talker.parity) and not stuck
-            port.terminal.write(data if understood else self._wire.garble(data))
+            said = data if understood else self._wire.garble(data)
+            if port.swapped != talker.swapped:
+                said = inverted(said)
+            port.terminal.write(self._wire.rung(said) if self._wire.faults.unterminated else said)
+
+    def _fall(self, port: Port) -> None:
+        if self._ports.get(port.name) is port:
+            port.terminal.write(_BREAK)
+
+    def _stray_soon(self) -> None:
+        if self._wire.faults.unbiased and self._strays is None:
+            self._strays = self._loop.after(self._wire.stray()[0], self._stray)
+
+    def _stray(self) -> None:
+        """Everybody's receiver makes its own bytes out of a pair that nobody holds."""
+        self._strays = None
+        if self._wire.next_time() is None:
+            for port in self._ports.values():
+                if port.capture is None and not port.silent:
+                    port.terminal.write(bytes((self._wire.stray()[1],)))
+        self._stray_soon()

@@ -11,11 +11,13 @@ import os
 import select
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
 from typing import TypeVar
 
 _TIMER_SLACK = 29
+_LATE_S = 0.0005  # what is kept as lateness
 Result = TypeVar("Result")
 
 
@@ -43,6 +45,7 @@ class Loop:
         self._lock = threading.Lock()
         self._wake_read, self._wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self._running = True
+        self._late: deque[tuple[float, float]] = deque(maxlen=4096)
         self.watch(self._wake_read, self._answer_calls)
 
     def now(self) -> float:
@@ -68,6 +71,10 @@ class Loop:
     def after(self, seconds: float, action: Callable[[], None]) -> Timer:
         """Call `action` in `seconds`."""
         return self.at(self.now() + seconds, action)
+
+    def latest(self, since: float) -> float:
+        """Seconds by which the latest of the calls since then came after its moment: what the machine cost."""
+        return max((late for moment, late in self._late if moment >= since), default=0.0)
 
     def call(self, action: Callable[[], Result]) -> Future[Result]:
         """Run `action` in the loop's thread, from another; the Future has its result or its error."""
@@ -112,8 +119,10 @@ class Loop:
     def _fire(self) -> None:
         now = self.now()
         while self._timers and self._timers[0][0] <= now:
-            timer = heapq.heappop(self._timers)[2]
+            moment, _order, timer = heapq.heappop(self._timers)
             if timer.action is not None:
+                if (late := self.now() - moment) > _LATE_S:
+                    self._late.append((moment, late))
                 timer.action()
 
     def _answer_calls(self) -> None:

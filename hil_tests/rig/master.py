@@ -20,6 +20,8 @@ _STEP_S = 0.0005
 class Master:
     """The end of the pair at `path`. `with Master(path) as master:`"""
 
+    quiet_s = _QUIET_S
+
     def __init__(self, path: str | Path, patience_s: float = 1.0) -> None:
         self._file = os.open(path, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)
         tty.setraw(self._file)
@@ -36,23 +38,28 @@ class Master:
     def send(self, body: bytes) -> None:
         """A frame without waiting for an answer: a broadcast."""
         self._read()
-        os.write(self._file, body + crc(body))
+        self._write(body + crc(body))
 
     def ask(self, body: bytes) -> bytes:
         """The answer to `body` without its CRC; empty when none came or what came was broken."""
         self.send(body)
+        answer = self.hear(body)
+        return answer[:-2] if len(answer) >= 5 and intact(answer) else b""
+
+    def hear(self, body: bytes) -> bytes:
+        """What comes now, with its CRC: until it is a whole answer to `body`, or it is quiet again."""
         deadline = time.monotonic() + self._patience
         answer, heard_at = b"", deadline
-        while time.monotonic() < min(deadline, heard_at + _QUIET_S):
+        while time.monotonic() < min(deadline, heard_at + self.quiet_s):
             more = self._read()
             if more:
                 answer, heard_at = answer + more, time.monotonic()
-                deadline = max(deadline, heard_at + _QUIET_S)
+                deadline = max(deadline, heard_at + self.quiet_s)
                 if len(answer) >= 5 and intact(answer) and self._whole(body, answer):
                     break
             else:
                 time.sleep(_STEP_S)
-        return answer[:-2] if len(answer) >= 5 and intact(answer) else b""
+        return answer
 
     def demand(self, body: bytes, seconds: float = 10.0) -> bytes:
         """The answer to `body`, asked again while the board is silent or busy; GewuError after `seconds`."""
@@ -94,6 +101,9 @@ class Master:
         if answer[1] in (1, 2, 3, 4, 20, 21, 23):
             return len(answer) == 5 + answer[2]
         return answer[1] not in (5, 6, 15, 16) or len(answer) == 8
+
+    def _write(self, data: bytes) -> None:
+        os.write(self._file, data)
 
     def _read(self) -> bytes:
         try:

@@ -9,6 +9,7 @@ from hil_tests.rig.device import Device
 from hil_tests.rig.loop import Loop
 
 _AGAIN_S = 0.25
+_WITHOUT_SETTINGS = 247  # where such a board answers, unless it got an address before
 
 
 def crc16(data: bytes) -> int:
@@ -26,7 +27,8 @@ class RollCall:
 
     def __init__(self, loop: Loop, device: Device) -> None:
         self._loop, self._device = loop, device
-        body = bytes([device.board.address or 0, 0x2B, 0x0E, 0x01, 0x00])
+        address = device.board.address if device.board.settings else _WITHOUT_SETTINGS
+        body = bytes([address or 0, 0x2B, 0x0E, 0x01, 0x00])
         self._question = body + crc16(body).to_bytes(2, "little")
         self._heard = b""
         device.port.capture = self._hear

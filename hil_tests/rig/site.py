@@ -32,7 +32,18 @@ class Board(tomlfile.Section):
     curve: Literal["B", "C", "D"] = "C"
     baud: int | None = Field(default=None, ge=300, le=1_000_000, description="a wrong baud to rehearse; else the bus's")
     fresh: Switch = Field(default=False, description="as from the factory: MicroPython and nothing else")
+    settings: Switch = Field(
+        default=True, description="false: firmware and no settings, so that it answers at 247 until it gets an address"
+    )
     meter: Literal["bl0942", "ade7953"] = Field(default="bl0942", description="the metering chip")
+    gain_error: float | None = Field(
+        default=None,
+        ge=-0.2,
+        le=0.2,
+        description="how far the parts of the current's measurement are off their design: 0.013 shows 1.3 percent too "
+        "much. Else 0, and on a fresh board, which nobody has calibrated, some tenths of a percent by its id",
+    )
+    voltage_error: float | None = Field(default=None, ge=-0.2, le=0.2, description="the same for the voltage")
     heap_kb: int = Field(default=160, ge=100, le=4096, description="heap of its MicroPython; an ESP32 has 160")
     actuator: Switch = Field(default=False, description="a motor that closes the breaker, at GPIO 4")
     fitted: list[str] = Field(default_factory=list, description="what is fitted beside it: see the firmware's settings")
@@ -55,12 +66,15 @@ class Board(tomlfile.Section):
     module_fault: Switch = Field(default=False, description="the residual-current module has no power")
     handle: Switch = Field(default=True, description="the lever: true is closed")
     silent: Switch = Field(default=False, description="off the bus, while it runs on")
+    swapped: Switch = Field(default=False, description="A and B are swapped at this board: it understands nobody")
     stuck: Switch = Field(default=False, description="its bus driver never lets go: nobody else is understood")
 
     @model_validator(mode="after")
     def _has_address(self) -> "Board":
-        if self.address is None and not self.fresh:
-            raise ValueError("it needs an `address` from 1 to 247 (only a fresh board has none)")
+        if self.address is None and self.settings and not self.fresh:
+            raise ValueError(
+                "it needs an `address` from 1 to 247 (only a fresh board, or one without settings, has none)"
+            )
         known = FITTED[self.profile.removeprefix("gewu-")]
         for name in self.fitted:
             if name not in known:
@@ -86,16 +100,36 @@ class Bus(tomlfile.Section):
         return 9 + (self.parity != "N") + self.stopbits
 
 
+class Link(tomlfile.Section):
+    """A way to a server of this machine, such as the broker, that can be made to lose, delay and part."""
+
+    name: Name
+    to: int = Field(ge=1, le=65535, description="the server's port on 127.0.0.1")
+    loss: float = Field(default=0.0, ge=0, le=1, description="a chance from 0 to 1 that what goes over it is lost")
+    delay: float = Field(default=0.0, ge=0, le=60, description="seconds, in each direction")
+
+
+class Gateway(tomlfile.Section):
+    """A real gateway of this machine, on a disk and with a clock that can be made sick."""
+
+    name: Name
+    config: Path = Field(strict=False, description="its gewu.toml, beside this file")
+
+
 class Site(tomlfile.Section):
     """The whole file."""
 
     bus: list[Bus] = Field(min_length=1)
+    link: list[Link] = Field(default_factory=list, description="sick networks before servers")
+    gateway: list[Gateway] = Field(default_factory=list, description="real gateways with sick disks and clocks")
 
     @model_validator(mode="after")
     def _names_differ(self) -> "Site":
         for what, names in (
             ("buses", [bus.name for bus in self.bus]),
             ("boards", [board.id for bus in self.bus for board in bus.board]),
+            ("links", [link.name for link in self.link]),
+            ("gateways", [gateway.name for gateway in self.gateway]),
         ):
             twice = sorted({name for name in names if names.count(name) > 1})
             if twice:
@@ -105,7 +139,9 @@ class Site(tomlfile.Section):
 
 def read_site(path: Path) -> Site:
     """The site in `path`; ConfigurationError names the file, the key and what would be right."""
-    return parse_site(tomlfile.read(path, "site"), path)
+    site = parse_site(tomlfile.read(path, "site"), path)
+    beside = [one.model_copy(update={"config": path.absolute().parent / one.config}) for one in site.gateway]
+    return site.model_copy(update={"gateway": beside})
 
 
 def parse_site(document: dict[str, Any], source: Path | str) -> Site:

@@ -16,12 +16,14 @@ from typing import Any, TypeVar
 
 from gateway.errors import ConfigurationError, GewuError
 from hil_tests.rig.bootloader import Bootloaders
-from hil_tests.rig.circuit import parse_injection
+from hil_tests.rig.circuit import SETTLED, parse_injection
 from hil_tests.rig.control import ControlServer
 from hil_tests.rig.device import Device
-from hil_tests.rig.flash import fill, wiring_of
+from hil_tests.rig.flash import fill, resettle, wiring_of
+from hil_tests.rig.gateways import Gateways
 from hil_tests.rig.hub import Hub
 from hil_tests.rig.interpreter import micropython
+from hil_tests.rig.links import Links
 from hil_tests.rig.loop import Loop
 from hil_tests.rig.roll_call import RollCall
 from hil_tests.rig.site import Board, Bus, Site
@@ -48,6 +50,8 @@ class Village:
         self._devices: dict[str, Device] = {}
         self._bootloaders: Bootloaders | None = None
         self._control: ControlServer | None = None
+        self._links: Links | None = None
+        self._gateways: Gateways | None = None
         self._trips: list[dict[str, Any]] = []
         self._switch_s = sys.getswitchinterval()
 
@@ -73,8 +77,10 @@ class Village:
         sys.setswitchinterval(_SWITCH_S)
         self._thread.start()
         try:
+            self._links = Links(self.site.link)
             self._do(lambda: self._bring_up(interpreter))
             self._await_boards(deadline_s if deadline_s is not None else 20.0 + 1.5 * len(boards))
+            self._gateways = Gateways(self.site.gateway)
             self._do(self._open_control)
         except OSError as error:
             self.stop()
@@ -87,9 +93,13 @@ class Village:
         """Down: every child has ended when this returns. Flashes stay in the folder."""
         if self._loop is None:
             return
+        if self._gateways is not None:
+            self._gateways.close()  # before their buses go
         self._loop.stop()
         self._thread.join()
         self._take_down()
+        if self._links is not None:
+            self._links.close()
         self._loop.close()
         self._loop = None
         sys.setswitchinterval(self._switch_s)
@@ -105,7 +115,10 @@ class Village:
         return self._do(self._state)
 
     def inject(self, board: str, pairs: dict[str, str]) -> None:
-        """Change what `board` measures; ConfigurationError, nothing changed, names what is wrong."""
+        """Change what `board` measures, or the faults of the bus of that name.
+
+        ConfigurationError, nothing changed, names what is wrong.
+        """
         self._do(lambda: self._inject(board, pairs))
 
     def fault(self, bus: str, pairs: dict[str, str]) -> None:
@@ -182,22 +195,65 @@ class Village:
     def _handle(self, request: dict[str, Any]) -> Any:
         match request["do"]:
             case "inject":
-                self._inject(request["board"], request["values"])
+                return self._inject(request["board"], request["values"])
             case "fault":
                 self._fault(request["bus"], request["values"])
             case "state":
                 return self._state()
+            case "world":
+                return self._world(request["board"])
+            case "late":
+                return {"late_s": self._late(int(request["since_ms"]))}
             case other:
                 raise ConfigurationError(f"A rig cannot {other!r}.")
         return {}
 
-    def _inject(self, board: str, pairs: dict[str, str]) -> None:
+    def _inject(self, board: str, pairs: dict[str, str]) -> dict[str, int]:
+        """Answers when it was done, in Unix ms, as `trips` counts. A bus, link or gateway means its faults."""
+        beside = (self._hubs, self._links or (), self._gateways or ())
+        if board not in self._devices and any(board in others for others in beside):
+            self._fault(board, pairs)
+            return {"at_ms": time.time_ns() // 1_000_000}
+        device = self._device(board)
+        values = parse_injection(pairs)
+        if settled := {key: round(values[key]) for key in SETTLED if key in values}:
+            resettle(self._flash(board), settled)
+            values["kill"] = 1.0
+        at_ms = time.time_ns() // 1_000_000
+        device.inject(values)
+        return {"at_ms": at_ms}
+
+    def _world(self, board: str) -> dict[str, float]:
+        """What really is at a board now: the truth that its meter is held against."""
+        circuit = self._device(board).circuit
+        assert self._loop is not None
+        mains = circuit.mains(self._loop.now())
+        return {
+            "current": mains.current,
+            "voltage": mains.voltage,
+            "power": mains.current * mains.voltage * mains.power_factor,
+            "frequency": mains.frequency,
+            "residual": circuit.leaks(),
+            "temperature": circuit.temperature,
+        }
+
+    def _late(self, since_ms: int) -> float:
+        assert self._loop is not None
+        return self._loop.latest(self._loop.now() - (time.time_ns() / 1e6 - since_ms) / 1000)
+
+    def _device(self, board: str) -> Device:
         device = self._devices.get(board)
         if device is None:
             raise ConfigurationError(f"No board {board!r} in this rig: known are {', '.join(self._devices)}.")
-        device.inject(parse_injection(pairs))
+        return device
 
     def _fault(self, bus: str, pairs: dict[str, str]) -> None:
+        if self._links is not None and bus in self._links:
+            self._links.inject(bus, pairs)
+            return
+        if self._gateways is not None and bus in self._gateways:
+            self._gateways.inject(bus, pairs)
+            return
         hub = self._hubs.get(bus)
         if hub is None:
             raise ConfigurationError(f"No bus {bus!r} in this rig: known are {', '.join(self._hubs)}.")
@@ -238,6 +294,8 @@ class Village:
                 for board in bus.board
             ],
             "trips": list(self._trips),
+            "links": self._links.state() if self._links is not None else [],
+            "gateways": self._gateways.state() if self._gateways is not None else [],
             "rig": str(self.folder),
         }
 

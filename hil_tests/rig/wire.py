@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 # Mid-frame characters are handed over in batches of this many seconds, so that 32 listeners stay cheap;
 # the last character of a burst is handed over when it ends.
 BATCH_S = 0.008
+STRAY_S = 0.04  # mean time between the bytes of a pair without bias
 
 
 @dataclass(slots=True)
@@ -24,6 +25,28 @@ class Faults:
     delay: float = 0.0  # seconds that every answer comes later
     echo: bool = False  # talkers hear themselves
     unplug: bool = False  # the master's adapter is pulled out
+    swapped: bool = False  # A and B at the master's adapter
+    unbiased: bool = False  # nobody holds the pair while nobody talks
+    unterminated: float = 0.0  # chance that an edge rings back into the bits after it
+
+
+def inverted(data: bytes) -> bytes:
+    """What a UART (8N1) makes of `data` whose levels are exchanged: A and B are swapped somewhere between.
+
+    It waits for a falling edge, takes eight bits in the middle and does not mind a stop bit that is none.
+    """
+    bits = [0]  # an idle pair, seen the wrong way round, is a break
+    for byte in data:
+        bits += [1, *(1 - (byte >> place & 1) for place in range(8)), 0]
+    bits += [0] * 10
+    heard, at = bytearray(), 1
+    while at + 9 < len(bits):
+        if bits[at - 1] and not bits[at]:
+            heard.append(sum(bit << place for place, bit in enumerate(bits[at + 1 : at + 9])))
+            at += 9
+        else:
+            at += 1
+    return bytes(heard)
 
 
 @dataclass(slots=True)
@@ -100,6 +123,24 @@ class Wire:
     def next_time(self) -> float | None:
         """When `due` has something next; None on a quiet pair."""
         return min((min(burst.end, burst.handed + BATCH_S) for burst in self._bursts), default=None)
+
+    def rung(self, data: bytes) -> bytes:
+        """What reflections leave of `data`: a bit after an edge may be the one before it. More edges, more damage."""
+        chance = self.faults.unterminated
+        heard = bytearray()
+        for byte in data:
+            level, result = 0, byte  # the start bit
+            for place in range(8):
+                bit = byte >> place & 1
+                if bit != level and self._dice.random() < chance:
+                    result ^= 1 << place
+                level = bit
+            heard.append(result)
+        return bytes(heard)
+
+    def stray(self) -> tuple[float, int]:
+        """(seconds until the next, what it is) of a byte that a receiver makes out of a pair that nobody holds."""
+        return self._dice.expovariate(1 / STRAY_S), self._dice.randrange(256)
 
     def garble(self, data: bytes) -> bytes:
         """What a receiver with another baud makes of `data`: as many characters, none of them right."""

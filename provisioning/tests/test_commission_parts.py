@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from gateway.bus.jsonl import Report
 from gateway.commands import board_keys
 from gateway.errors import ConfigurationError
+from gateway.tests.fake_clock import FakeClock
 from provisioning.board_file import read_common, settings_of
 from provisioning.bundle_contents import open_bundle
 from provisioning.claims import Claims
@@ -82,19 +83,19 @@ def test_ids_that_are_asked_for() -> None:
 def test_keys_are_kept_for_the_gateway_alone(tmp_path: Path) -> None:
     """Mode 0600, as the gateway reads them, the same again, new when asked."""
     path = tmp_path / "device-keys.toml"
-    keys = open_keys(path)
+    keys = open_keys(path, FakeClock())
     first = keys.key_of("b0101", new=False)
     other = keys.key_of("楼.1", new=False)
     assert first != other
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert board_keys.load(path) == {"b0101": bytes.fromhex(first), "楼.1": bytes.fromhex(other)}
-    assert KeyFile(path).key_of("b0101", new=False) == first
-    assert KeyFile(path).key_of("b0101", new=True) != first
+    assert KeyFile(path, FakeClock()).key_of("b0101", new=False) == first
+    assert KeyFile(path, FakeClock()).key_of("b0101", new=True) != first
     path.chmod(0o644)
     with pytest.raises(ConfigurationError, match="chmod 600"):
-        open_keys(path)
+        open_keys(path, FakeClock())
     with pytest.raises(ConfigurationError, match="no folder"):
-        open_keys(tmp_path / "none" / "keys")
+        open_keys(tmp_path / "none" / "keys", FakeClock())
 
 
 def test_common_settings_and_the_plan_make_a_board(tmp_path: Path) -> None:

@@ -5,13 +5,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import reportlab
 import segno
 from PIL import Image
 
 from gateway.errors import ConfigurationError
 from provisioning.claims import serials
 from provisioning.label import UPSTREAM, Label, check_digit, checked_console, label_of
-from provisioning.label_sheet import PAPERS, write_pdf, write_pictures
+from provisioning.label_picture import Face, write_each, write_sheets
+from provisioning.label_sheet import PAPERS, Paper, write_pdf
 from provisioning.plan import Plan, PlanRow
 
 PLACE = "清河街道/清溪社区/三网格/幸福小区/1号楼/101"
@@ -44,7 +46,7 @@ def test_a_wrong_or_swapped_character_shows() -> None:
 def test_what_stands_on_a_label() -> None:
     """Id, rating, place, circuit, address, serial with its check digit, and who protects upstream."""
     text = "\n".join(line for line, _size in LABEL.lines(measure, 1000, 7))
-    for part in ("b0101 C16 A 30 mA", "关键负荷", PLACE, "照明", "地址 Address 7", UPSTREAM):
+    for part in ("b0101 C16 A 30 mA", "关键负荷", PLACE, "照明", "地址 Address 7", *UPSTREAM):
         assert part in text
     assert f"SN 3f524cdc07a1  校验 {check_digit('3f524cdc07a1')}" in text
     assert LABEL.url == "http://gewu.local/devices/b0101"
@@ -78,8 +80,10 @@ def test_sheets_fit_the_paper(name: str, tmp_path: Path) -> None:
         data = path.read_bytes()
         assert len(re.findall(rb"/Type /Page\b", data)) == sheets
         assert b"/STSong-Light" in data
-        write_pdf([LABEL] * count, path, paper, skip)
-        assert path.read_bytes() == data
+        assert b"/FontFile2" in data  # Latin letters are in the document
+        if count <= 2:  # one that was written twice says as much as four
+            write_pdf([LABEL] * count, path, paper, skip)
+            assert path.read_bytes() == data
 
 
 def test_every_line_has_its_place_on_every_paper() -> None:
@@ -91,20 +95,77 @@ def test_every_line_has_its_place_on_every_paper() -> None:
         assert points <= (paper.height - 4) * 72 / 25.4
 
 
-def test_pictures_hold_the_address(tmp_path: Path) -> None:
-    """Module by module what the encoder makes of the URL, with a quiet zone around it."""
-    (path,) = write_pictures([LABEL], tmp_path / "codes")
+def dark(picture: Image.Image) -> tuple[int, int, int, int]:
+    """The box around all that is not white."""
+    box = picture.point(lambda value: 255 - value).getbbox()
+    assert box is not None
+    return box
+
+
+def test_pictures_hold_the_address_and_the_texts(tmp_path: Path) -> None:
+    """Module by module what the encoder makes of the URL, with a quiet zone around it, and texts beside it."""
+    paper = PAPERS["L7160"]
+    (path,) = write_each([LABEL], tmp_path / "codes", paper, Face(None))
     assert path.name == "b0101.png"
     matrix = segno.make_qr(LABEL.url, error="m").matrix
     with Image.open(path) as picture:
-        grey = picture.convert("L")
-        assert grey.width == (len(matrix) + 8) * 10
+        assert picture.size == (750, 450)
+        padding, room = 24, min(450 - 48, int(750 * 0.42))
+        module = room // (len(matrix) + 8)
+        top = (450 - module * (len(matrix) + 8)) // 2
+        places = range(len(matrix))
         seen = [
-            [grey.getpixel((10 * (column + 4) + 5, 10 * (row + 4) + 5)) == 0 for column in range(len(matrix))]
-            for row in range(len(matrix))
+            [picture.getpixel((padding + int((c + 4.5) * module), top + int((r + 4.5) * module))) == 0 for c in places]
+            for r in places
         ]
         assert seen == [[bool(cell) for cell in row] for row in matrix]
-        assert grey.crop((0, 0, grey.width, 40)).getextrema() == (255, 255)
+        side = padding + module * (len(matrix) + 8)
+        quiet = picture.crop((padding, top, side, top + 4 * module))
+        assert quiet.getextrema() == (255, 255)
+        left, high, right, low = dark(picture.crop((side, 0, *picture.size)))
+        assert side + left > side
+        assert side + right <= 750 - padding + 1
+        assert (high >= padding - 2, low <= 450 - padding, low - high > 100) == (True, True, True)
+
+
+def test_picture_sheets_fit_the_paper(tmp_path: Path) -> None:
+    """As the PDF: one sheet, one more, used labels passed over; A4 at 300 dpi."""
+    paper = PAPERS["L7160"]
+    for count, skip, sheets in ((paper.labels, 0, 1), (2, paper.labels - 1, 2)):
+        paths = write_sheets([LABEL] * count, tmp_path / "l.png", paper, Face(None), skip)
+        assert [path.name for path in paths] == ["l.png", "l-2.png"][:sheets]
+    with Image.open(paths[0]) as first, Image.open(paths[1]) as second:
+        assert first.size == (2480, 3508)
+        assert first.info["dpi"][0] == pytest.approx(300, abs=0.1)
+        assert dark(first)[0] > 1240  # the last place of the first sheet
+        assert dark(second)[2] < 1240  # and the first of the next
+
+
+def test_a_font_without_chinese_shows_no_boxes(tmp_path: Path) -> None:
+    """Latin stays, a place that it cannot spell is left out; a named font must be able to spell it."""
+    text = [line for line, _size in LABEL.lines(measure, 1000, 7, latin=True)]
+    assert text == [
+        "b0101 C16 A 30 mA",
+        "Address 7  CRITICAL!",
+        f"SN 3f524cdc07a1  check {check_digit('3f524cdc07a1')}",
+        "Certified MCB/RCBO upstream",
+    ]
+    with pytest.raises(ConfigurationError, match="has no Chinese"):
+        Face(Path(reportlab.__file__).parent / "fonts" / "Vera.ttf")
+    (tmp_path / "x.ttf").write_bytes(b"no font")
+    with pytest.raises(ConfigurationError, match="cannot be put into a PDF"):
+        write_pdf([LABEL], tmp_path / "l.pdf", PAPERS["L7160"], 0, tmp_path / "x.ttf")
+    with pytest.raises(ConfigurationError, match="is no font"):
+        Face(tmp_path / "x.ttf")
+
+
+@pytest.mark.parametrize("paper", PAPERS.values())
+def test_what_tells_a_board_apart_is_never_cut(paper: Paper) -> None:
+    """Id, serial and the word on the protection upstream are whole on every paper, smaller where need be."""
+    room = (paper.width * (1 - 0.42) - 5) * 72 / 25.4
+    text = "\n".join(line for line, _size in LABEL.lines(measure, room, paper.text))
+    for whole in ("b0101 C16 A 30 mA", "SN 3f524cdc07a1", "关键负荷!", *UPSTREAM):
+        assert whole in text
 
 
 def test_serials_come_from_the_journal() -> None:

@@ -15,10 +15,13 @@ from gateway import shipped
 from gateway.errors import ConfigurationError
 from hil_tests.rig.interpreter import micropython
 from provisioning.protection_settings import ProtectionSettings
-from provisioning.settings import FITTED, slot_bytes
+from provisioning.settings import FITTED, digest, slot_bytes
 
 GOOD: dict[str, Any] = {"role": "breaker", "serial": "GW-000001", "address": 7, "rating": 16}
-_PRINT = "import settings; s = settings.load(); print(s.configured, s.serial, s.baud, s.curve, s.shunt_uohm, s.pins)"
+_PRINT = (
+    "import settings; s = settings.load(); "
+    "print(s.configured, s.serial, s.baud, s.curve, s.shunt_uohm, s.pins, s.digest)"
+)
 
 
 def test_a_slot_is_a_line_of_json_and_its_crc() -> None:
@@ -30,10 +33,17 @@ def test_a_slot_is_a_line_of_json_and_its_crc() -> None:
 
 
 def test_a_board_reads_what_provisioning_wrote(tmp_path: Path) -> None:
-    """The firmware itself parses it; the higher number wins."""
+    """The firmware itself parses it; the higher number wins. Both know its settings by the same digest."""
     (tmp_path / "settings.a").write_bytes(slot_bytes(GOOD, 1))
     more = {"serial": "GW-000002", "baud": 115200, "curve": "D", "shunt_uohm": 50, "pins": {"bus_de": 4}}
-    (tmp_path / "settings.b").write_bytes(slot_bytes({**GOOD, **more}, 2))
+    given = {
+        **GOOD,
+        **more,
+        "key": "ab" * 32,
+        "fitted": ["ntc", "arc"],
+        "protection": {"residual": 30, "capacity": 900},
+    }
+    (tmp_path / "settings.b").write_bytes(slot_bytes(given, 2))
     done = subprocess.run(
         [micropython(), "-c", _PRINT],
         cwd=tmp_path,
@@ -42,7 +52,7 @@ def test_a_board_reads_what_provisioning_wrote(tmp_path: Path) -> None:
         text=True,
         check=True,
     )
-    assert done.stdout.strip() == "True b'GW-000002' 115200 D 50 {'bus_de': 4}"
+    assert done.stdout.strip() == f"True b'GW-000002' 115200 D 50 {{'bus_de': 4}} {digest(given)}"
 
 
 @pytest.mark.parametrize(
@@ -59,6 +69,8 @@ def test_a_board_reads_what_provisioning_wrote(tmp_path: Path) -> None:
         ("rating", 126),
         ("curve", "Z"),
         ("shunt_uohm", 9),
+        ("current_ppm", 100_001),
+        ("voltage_ppm", 0.5),
         ("meter_baud", 1200),
         ("pins", {"trip": 40}),
         ("meter", "hlw8012"),

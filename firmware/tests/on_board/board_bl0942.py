@@ -5,10 +5,12 @@ import micropython
 from bl0942 import Bl0942
 from factor import Factor
 
+NO_GAINS = (1_000_000, 1_000_000, 1_000_000)
 
-def bench(shunt=100):
+
+def bench(shunt=100, gains=NO_GAINS):
     uart = harness.Uart()
-    return uart, Bl0942(uart, shunt, 3824, 0)
+    return uart, Bl0942(uart, shunt, 3824, 0, gains)
 
 
 def near(value, wanted):
@@ -38,6 +40,30 @@ def test_values_come_out_in_milliampere_decivolt_deciwatt_and_centihertz():
             assert near(meter.voltage, int(volts * 10 + 0.5)), meter.voltage
             assert near(meter.power, int(watts * 10 + 0.5)), (watts, meter.power)
             assert abs(meter.frequency - hertz * 100) < 1.5, meter.frequency
+
+
+def test_calibration_is_finer_than_a_microohm():
+    for shunt, gains in ((12, (1_003_000, 995_000, 997_985)), (100, (970_000, 1_020_000, 989_400))):
+        uart, meter = bench(shunt, gains)
+        current, voltage, power = [gain / 1_000_000 for gain in gains]
+        uart.feed(harness.meter_frame(16.0 / current, 230.0 / voltage, 3600.0 / power, 50.0, shunt))
+        meter.step(10)
+        assert abs(meter.current - 16000) <= 2, meter.current
+        assert abs(meter.voltage - 2300) <= 1, meter.voltage
+        assert abs(meter.power - 36000) <= 2, meter.power
+
+
+def test_the_chips_own_element_acts_at_the_calibrated_current():
+    thresholds = []
+    for gains in (NO_GAINS, (1_050_000, 1_000_000, 1_050_000)):
+        uart, meter = bench(100, gains)
+        meter.arm(160_000)
+        for now in range(0, 2000, 10):
+            meter.step(now)
+        said = uart.sent()
+        at = said.find(b"\xa8\x15")
+        thresholds.append(said[at + 2] | said[at + 3] << 8)
+    assert abs(thresholds[0] / thresholds[1] - 1.05) < 0.001, thresholds
 
 
 def test_power_is_signed():

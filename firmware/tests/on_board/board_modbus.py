@@ -2,7 +2,7 @@
 
 import harness
 import micropython
-from line import PAUSE_US, SILENCE_US, UNIT, Bus, frame, refused, words
+from line import NUMBER, PAUSE_US, SILENCE_US, UNIT, Bus, frame, refused, words
 from registers import COIL, DISCRETE, HOLDING, INPUT
 
 READ = words(4, 0, 10)
@@ -24,7 +24,8 @@ def test_any_missing_register_of_a_range_is_exception_02():
     for function, kind in ((1, COIL), (2, DISCRETE), (3, HOLDING), (4, INPUT)):
         size = len(bus.bank.cells[kind])
         refused(bus, words(function, size, 1), 2)
-        refused(bus, words(function, 0, size + 1), 2)
+        first = max(0, size - 100)  # one request reads 125 at most
+        refused(bus, words(function, first, size - first + 1), 2)
         refused(bus, words(function, size - 1, 2), 2)
         refused(bus, words(function, 0xFFFF, 1), 2)
         refused(bus, words(function, 0xFFFF, 2), 2)
@@ -357,6 +358,70 @@ def test_serving_allocates_nothing():
 
 def nothing(kind, address, count):
     pass
+
+
+def call(bits=0, pattern=NUMBER, unit=0, heard=bytes(6), turn=0):
+    return bytes((0, 0x41, turn, unit, bits)) + pattern + heard
+
+
+def test_called_by_all_it_says_who_it_is_and_where():
+    bus = Bus()
+    answer = bytes((0, 0x41, UNIT, 1)) + NUMBER + b"GW-000001" + bytes(7)
+    assert bus.ask(call()) == answer
+    for bits in (1, 7, 8, 9, 47, 48):
+        assert bus.ask(call(bits)) == answer, bits
+        other = bytearray(NUMBER)
+        other[5 - (bits - 1) // 8] ^= 1 << (bits - 1) % 8
+        assert bus.ask(call(bits, bytes(other))) is None, bits
+        assert bits == 1 or bus.ask(call(bits - 1, bytes(other))) == answer, bits
+    assert bus.ask(call(unit=UNIT)) == answer
+    assert bus.ask(call(unit=UNIT + 1)) is None
+
+
+def test_who_was_heard_keeps_silent_until_a_new_round():
+    bus = Bus()
+    near = NUMBER[:5] + b"\x57"
+    assert bus.ask(call(heard=near)) is not None
+    assert bus.ask(call(heard=NUMBER)) is None
+    assert bus.ask(call()) is None
+    assert bus.ask(words(4, 0, 1)) is not None  # to its master it goes on answering
+    assert bus.ask(call(turn=1)) is not None
+    assert bus.ask(call(turn=1, heard=NUMBER)) is None
+    assert bus.ask(call(turn=2)) is not None
+
+
+def test_a_call_and_its_answers_change_nothing_for_the_others():
+    for echo in (False, True):
+        bus = Bus(echo)
+        assert bus.ask(call(unit=UNIT)) is not None
+        bus.pass_time(SILENCE_US)
+        for unit in (UNIT, 9):  # another board at this very address, and one elsewhere
+            bus.hear(frame(bytes((0, 0x41, unit, 0)) + b"\1\2\3\4\5\6" + b"GW-000002" + bytes(7)))
+            assert bus.said() == b""
+        assert bus.writes == []
+        assert (bus.slave.foreign, bus.slave.framer.broken, bus.slave.refused) == (0, 0, 0)
+        assert bus.ask(words(4, 0, 1))[:3] == bytes((UNIT, 4, 2))
+
+
+def test_whoever_talks_first_is_heard():
+    bus = Bus()
+    bus.hear(frame(call()))
+    bus.hear(b"\0\x41")  # a quicker board begins
+    assert bus.said() == b""
+
+
+def test_being_called_allocates_nothing():
+    bus = Bus()
+    question = frame(call(3))
+    bus.hear(question)
+    bus.said()
+    micropython.heap_lock()
+    try:
+        bus.hear(question)
+        bus.pass_time(PAUSE_US)
+    finally:
+        micropython.heap_unlock()
+    assert bus.uart.sent()[:2] == b"\0\x41"
 
 
 harness.run(globals())

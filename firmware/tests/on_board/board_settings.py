@@ -96,6 +96,13 @@ def test_good_settings_and_their_defaults():
     assert (board.shunt_uohm, board.divider, board.meter_baud) == (100, 5789, 9600)
 
 
+def test_settings_from_before_calibration_mean_the_design():
+    assert settings.parse(GOOD).factor == (1_000_000, 1_000_000, 1_000_000)
+    given = dict(GOOD, current_ppm=-20_000, voltage_ppm=10_000)
+    assert settings.parse(given).factor == (980_000, 1_010_000, 989_800)  # the chip's power is off by both
+    assert settings.parse(dict(given, power_ppm=5)).factor[2] == 1_000_005
+
+
 def test_without_settings_it_waits_on_247_at_9600_8n1():
     clean()
     for board in (settings.load(), settings.Settings()):
@@ -110,7 +117,8 @@ def test_each_wrong_value_is_named_and_leaves_it_unconfigured():
     wrong = (
         ("role", "fuse"), ("role", None), ("serial", ""), ("serial", 5), ("serial", "x" * 17), ("address", 0),
         ("address", 248), ("address", "7"), ("baud", 100), ("parity", "O"), ("stopbits", 3), ("rating", 0),
-        ("rating", 126), ("rating", True), ("curve", "Z"), ("shunt_uohm", 9), ("divider", 5), ("meter_baud", 1200),
+        ("rating", 126), ("rating", True), ("curve", "Z"), ("shunt_uohm", 9),
+        ("current_ppm", 100_001), ("voltage_ppm", -100_001), ("power_ppm", 0.5), ("divider", 5), ("meter_baud", 1200),
         ("pins", [1]), ("pins", {"trip": 40}), ("pins", {"trip": "a"}),
     )  # fmt: skip
     for key, value in wrong:

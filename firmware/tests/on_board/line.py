@@ -9,6 +9,7 @@ from modbus import Slave
 from registers import INPUT, Bank
 
 UNIT = 5
+NUMBER = b"\x24\x0a\xc4\x12\x34\x56"  # of the chip
 PAUSE_US = 4000  # t3.5 at 9600 baud is 3646 us
 SILENCE_US = 50000
 
@@ -23,6 +24,7 @@ class Bus:
         self.writes = []
         self.now = 1000
         objects = {0: b"Gewu", 1: b"gewu-breaker", 2: b"1.2", 4: b"gewu-breaker", 5: b"x", 0x80: b"GW-000001"}
+        objects[256] = bytearray(b"\0\x41\0\1" + NUMBER + b"GW-000001" + bytes(7))
         self.journal = Journal(1, 0)
         self.inbox = Inbox(self.journal)
         self.slave = Slave(self.uart, self.de, self.bank, UNIT, 1042, objects, self.written, self.inbox, self.now)

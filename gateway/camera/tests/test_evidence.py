@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gateway.camera.evidence import MOST_BYTES, MOST_SIDE, EvidenceFull, EvidenceStore, encoded
+from gateway.camera.evidence import EvidenceFull, EvidenceStore
+from gateway.camera.still import MOST_BYTES, MOST_SIDE, encoded
 from gateway.errors import GewuError, StoreError
 
 DAY_MS = 86_400_000
@@ -103,3 +104,20 @@ def test_an_altered_or_missing_row_shows(store: EvidenceStore, row: int) -> None
     path.write_text("".join(lines[:row] + lines[row + 1 :]))
     with pytest.raises(GewuError, match="was altered"):
         store.register()
+
+
+def test_on_a_full_disk_the_oldest_give_way_with_a_row(store: EvidenceStore, days: Days) -> None:
+    """As many as are wanted and no more; each row names the still's own hash, also when the first row has no room."""
+    kept = []
+    for day in range(4):
+        days.day = day
+        kept.append(store.save(f"gate-{day}-at.jpg", b"p" * 1000))
+    assert store.give_way(1500) == 2000
+    assert [path.name for path in store.stills()] == [one.name for one in kept[2:]]
+    rows = store.register()
+    assert [(row["name"], row["sha256"]) for row in rows] == [(one.name, one.sha256) for one in kept[:2]]
+    assert {row["why"] for row in rows} == {"the disk was full"}
+    (store.folder / "register.jsonl").unlink()
+    (store.folder / "register.jsonl").mkdir()
+    assert store.give_way(10**9) == 2000
+    assert store.give_way(10**9) == 0

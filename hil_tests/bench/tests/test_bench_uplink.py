@@ -14,6 +14,9 @@ def test_draining(encoding: uplink_drain.Encoding) -> None:
     assert rows["messages_per_s"].value > 0
     assert rows["messages_per_s"].peer
     assert rows["values_per_s"].peer
+    assert rows["cpu_us_per_message"].peer
+    assert rows["share_with_messages_ready"].value > 0
+    assert (rows["unpacking_us_per_message"].value > 0) == (encoding == "json")
     assert (rows["share_of_bare_paho"].limit, rows["times_one_object_each"].limit) == (0.8, 20.0)
 
 

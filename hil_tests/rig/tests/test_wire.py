@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hil_tests.rig.wire import BATCH_S, Faults, Wire
+from hil_tests.rig.wire import BATCH_S, Faults, Wire, inverted
 
 CHARACTER = 10 / 9600
 
@@ -98,3 +98,19 @@ def test_a_forced_collision_spoils_every_character() -> None:
     stream = b"".join(data for _, _, data in drain(wire))
     assert len(stream) == 5
     assert all(got != sent for got, sent in zip(stream, b"frame", strict=True))
+
+
+def test_swapped_wires_are_what_a_uart_makes_of_the_inverted_levels() -> None:
+    """Worked out by hand: FFh is a short high and then a break; 55h, of all bytes, is itself one bit later."""
+    by_hand = {0xFF: b"\x00", 0x00: b"\x00", 0x55: b"\x55", 0x01: b"\x7f", 0xAA: b"\x15"}
+    assert {byte: inverted(bytes((byte,))) for byte in by_hand} == by_hand
+    assert [byte for byte in range(256) if inverted(bytes((byte, byte))) == bytes((byte, byte))] == [0x55]
+    assert inverted(b"") == b""
+
+
+def test_ringing_harms_many_edges_more_than_few() -> None:
+    """55h has an edge at each bit, 00h has none after its start bit; without the fault nothing is harmed."""
+    wire = Wire(random.Random(1), Faults(unterminated=0.05))
+    assert wire.rung(bytes(1000)) == bytes(1000)
+    assert 250 < sum(byte != 0x55 for byte in wire.rung(b"\x55" * 1000)) < 420  # 1 - 0.95 ** 8 = 34 %
+    assert Wire(random.Random(1), Faults()).rung(b"\x55" * 1000) == b"\x55" * 1000

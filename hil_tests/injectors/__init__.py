@@ -1,0 +1,1 @@
+"""What puts current, voltage and heat onto a circuit: the rig's own, a test set, a person with a stopwatch."""
