@@ -12,7 +12,7 @@ from gateway.camera.classifier import Head
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
 
-SHRINK, NUISANCE, SOURCE_POWER, NORMAL_WEIGHT = 0.3, 10.0, 0.5, 2.0
+SHRINK, NUISANCE, SOURCE_POWER, NORMAL_WEIGHT = 0.3, 10.0, 0.25, 3.0
 
 
 def fit(x: Floats, labels: Ints, sources: Ints, normal: int, classes: int) -> Head:

@@ -62,15 +62,17 @@ def fit_rule(
 
     The ascent starts from several levels, the strictest first, and keeps the best end: from a lax start alone
     it would pay for the false alarms of all hazards with the first one's recall.
-    `weights` level the sources, so that one large source does not set the thresholds alone; `calm` is the
-    least score at which a picture that raises no alarm is called normal rather than unsure.
+    `weights` level the sources, so that one large source does not set the thresholds alone; false alarms keep the
+    limit both levelled and counted by picture. `calm` is the least score at which a picture that raises no alarm is
+    called normal rather than unsure.
     """
     temperature = temperature_of(logits, labels, weights)
     score = scores(logits, temperature)
 
     def worth(candidate: Rule) -> float:
         found = decide(score, candidate)
-        excess = max(0.0, false_alarm(found, labels, weights) - limit)
+        alarms = max(false_alarm(found, labels, weights), false_alarm(found, labels))
+        excess = max(0.0, alarms - limit)
         return macro_f1(found, labels, weights) - COST_OF_EXCESS * excess
 
     ends = [_ascend(Rule(temperature, (start,) * len(HAZARDS) + (calm,)), worth) for start in STARTS]

@@ -19,6 +19,16 @@ SOURCES_WITHOUT_STREETS = (  # landscapes with lakes, and corridors: water drawn
 LABELS = ("fire_smoke", "rubbish", "flood", "road_damage", "normal")
 NORMAL = LABELS.index("normal")
 UNSURE = -1
+# What is drawn, as which label, and for every how many scenes without hazard. The last three are drawn whole
+# (`land`); they follow a scene only so that their number does and each is held out in some rotation.
+KINDS = {
+    "fire": (LABELS.index("fire_smoke"), 1),
+    "flood": (LABELS.index("flood"), 1),
+    "lights": (NORMAL, 1),
+    "above": (LABELS.index("flood"), 2),
+    "land": (NORMAL, 4),
+    "lake": (NORMAL, 4),
+}
 
 
 @dataclass(frozen=True)
@@ -45,11 +55,12 @@ def with_drawn(pictures: list[Picture]) -> list[Picture]:
     is still a scene of its source.
     """
     made = list(pictures)
-    for kind, label in (("fire", LABELS.index("fire_smoke")), ("flood", LABELS.index("flood")), ("lights", NORMAL)):
-        for at, scene in enumerate(pictures):
-            if scene.label != NORMAL or (kind == "flood" and scene.source in SOURCES_WITHOUT_STREETS):
+    scenes = [(at, one) for at, one in enumerate(pictures) if one.label == NORMAL]
+    for kind, (label, every) in KINDS.items():
+        for at, scene in scenes[::every]:
+            if kind == "flood" and scene.source in SOURCES_WITHOUT_STREETS:
                 continue
-            source = scene.source if label == NORMAL else DRAWN + kind
+            source = scene.source if kind == "lights" else DRAWN + kind
             made.append(replace(scene, label=label, source=source, drawn=kind, scene=at))
     return made
 

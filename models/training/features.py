@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
-from training import augment, render
+from training import augment, land, noise, render
 from training.backbone import Backbone
 from training.data import NORMAL, Picture, open_rgb
 
@@ -30,10 +30,12 @@ def pixels_of(image: Image.Image, side: int) -> NDArray[np.uint8]:
 
 def view_of(picture: Picture, number: int, side: int, seed: int) -> NDArray[np.uint8]:
     """View `number` of a picture: (side, side, 3), RGB."""
-    image = open_rgb(picture.path)
     name = hashlib.sha256(f"{seed}/{picture.file}/{picture.drawn}{number}".encode()).digest()
     rng = np.random.default_rng(int.from_bytes(name[:8], "big"))
-    if picture.drawn:
+    image = open_rgb(picture.path)
+    if picture.drawn in land.KINDS:
+        image = render.picture(land.KINDS[picture.drawn](rng, side))
+    elif picture.drawn:
         scene = augment.crop(image, SMALLEST_SCENE, rng) if number > 1 else image
         scene = scene.resize((side, side), Image.Resampling.BILINEAR)
         image = render.picture(getattr(render, picture.drawn)(scene, rng))
@@ -70,7 +72,7 @@ def file_of(stop: int, pictures: Sequence[Picture], number: int, sister: str, si
     """The cache's name for one view: anything that changes its content changes the name."""
     key = hashlib.sha256(f"{sister} {stop} {side} {seed}".encode())
     key.update("\n".join(f"{p.file} {p.drawn}" for p in pictures).encode())
-    for module in (augment, render):
+    for module in (augment, render, land, noise):
         key.update(Path(module.__file__).read_bytes())
     return f"{key.hexdigest()[:16]}-{number}.npy"
 

@@ -40,8 +40,8 @@ class Recipe:
 
     shrink: float = 0.3
     nuisance: float = 10.0
-    source_power: float = 0.5
-    normal_weight: float = 2.0
+    source_power: float = 0.25
+    normal_weight: float = 3.0
 
 
 def sample_weights(labels: Ints, sources: Ints, recipe: Recipe) -> Floats:
