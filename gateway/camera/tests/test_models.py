@@ -64,6 +64,7 @@ def test_the_rendered_street_is_what_the_story_needs(classifier: Classifier) -> 
     for number in range(2):
         assert classifier.classify(scenes.with_noise(scenes.street(), number)).label == "normal"
         assert classifier.classify(scenes.with_noise(scenes.broken_street(), number)).label == "road_damage"
+    assert {classifier.classify(scenes.street(seed)).label for seed in range(100, 105)} == {"normal"}
 
 
 def test_the_shipped_head_is_the_models_last_layer(classifier: Classifier) -> None:
@@ -167,13 +168,14 @@ def test_faces_and_plates_are_gone_from_a_still(faces: Detector) -> None:
 
 
 def test_a_plate_at_night_is_found_too() -> None:
-    """A camera's dark picture has a third of the contrast of a plate by day; the street itself has none."""
+    """A camera's dark picture has a third of the contrast of a plate by day. The road itself has none; rows of windows
+    are taken for some, and blurred."""
     for light in (1.0, 0.35):
         dark = ImageEnhance.Brightness(scenes.with_plate(scenes.street(), 400, 300, 110)).enhance(light)
         found = plates.find(np.asarray(dark.convert("L"), np.float32))
         assert any(box[0] < 455 < box[2] and box[1] < 317 < box[3] for box in found), light
         plain = ImageEnhance.Brightness(scenes.street()).enhance(light)
-        assert len(plates.find(np.asarray(plain.convert("L"), np.float32))) <= 2
+        assert not [box for box in plates.find(np.asarray(plain.convert("L"), np.float32)) if box[1] > 280]
 
 
 def strokes(image: Image.Image) -> float:
