@@ -327,9 +327,12 @@ def numbers(version: str):
 
 
 def _harmless(name: str) -> bool:
-    """A module's file and nothing else: no path, no main.py, no settings."""
-    stem = name[:-4]
-    return name.endswith(".mpy") and stem != "start" and all(letter in _LETTERS for letter in stem)
+    """A module's file and nothing else: no path, no main.py, no settings.
+
+    Read as bytes: a letter taken out of a str becomes a name that MicroPython keeps for good (see `assembly`).
+    """
+    stem = name[:-4].encode()
+    return name.endswith(".mpy") and stem != b"start" and all(code in _LETTERS for code in stem)
 
 
-_LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789_"
+_LETTERS = b"abcdefghijklmnopqrstuvwxyz0123456789_"
