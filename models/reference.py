@@ -56,11 +56,10 @@ class Classifier:
         z = self.logits(image).astype(np.float64) / self.card["temperature"]
         e = np.exp(z - z.max())
         scores = dict(zip(self.card["labels"], (e / e.sum()).tolist(), strict=True))
-        limits = self.card["thresholds"]
         hazard = max((name for name in scores if name != "normal"), key=scores.__getitem__)
-        if scores[hazard] >= limits[hazard]:
+        if 1 - scores["normal"] >= self.card["alarm"]:
             label = hazard
-        elif scores["normal"] >= limits["normal"]:
+        elif scores["normal"] >= self.card["calm"]:
             label = "normal"
         else:
             label = "unsure"

@@ -33,12 +33,19 @@ class Input(msgspec.Struct, frozen=True):
 
 @prepared
 class Card(msgspec.Struct, frozen=True):
-    """What of hazard.json the rule needs: `thresholds` are scores of 0 to 1 by label."""
+    """What of hazard.json the rule needs. `alarm`: 1 less the score of normal must reach it for a hazard; `calm`: the
+    score of normal must reach it for normal. Both 0 to 1."""
 
     labels: list[str]
     input: Input
     temperature: float
-    thresholds: dict[str, float]
+    alarm: float
+    calm: float
+
+    @property
+    def hazards(self) -> list[str]:
+        """The labels that are no good news."""
+        return [label for label in self.labels if label != NORMAL]
 
 
 @dataclass(frozen=True)
@@ -48,6 +55,15 @@ class Verdict:
     label: str
     score: float
     scores: dict[str, float]
+
+    @property
+    def hazard(self) -> str:
+        """The likeliest hazard, however unlikely."""
+        return max((label for label in self.scores if label != NORMAL), key=self.scores.__getitem__)
+
+    def alarm(self, label: str) -> float:
+        """How sure it is that something is wrong, where `label` is the likeliest that is; else 0."""
+        return 1 - self.scores[NORMAL] if label == self.hazard else 0.0
 
 
 @dataclass(frozen=True)
@@ -69,18 +85,17 @@ def squeeze(image: Image.Image, side: int) -> NDArray[np.int8]:
 
 
 def judge(logits: NDArray[np.floating[Any]], card: Card) -> Verdict:
-    """The rule of the card: the likeliest hazard at its threshold, else normal at its own, else unsure."""
+    """The rule of the card: the likeliest hazard where all hazards together reach `alarm`, else normal at `calm`, else
+    unsure."""
     z = np.asarray(logits, np.float64) / card.temperature
     shares = np.exp(z - z.max())
     scores = dict(zip(card.labels, (shares / shares.sum()).tolist(), strict=True))
-    hazard = max((label for label in scores if label != NORMAL), key=scores.__getitem__)
-    if scores[hazard] >= card.thresholds[hazard]:
-        label = hazard
-    elif scores[NORMAL] >= card.thresholds[NORMAL]:
-        label = NORMAL
-    else:
-        label = UNSURE
-    return Verdict(label, max(scores.values()) if label == UNSURE else scores[label], scores)
+    found = Verdict(UNSURE, max(scores.values()), scores)
+    if found.alarm(found.hazard) >= card.alarm:
+        return Verdict(found.hazard, scores[found.hazard], scores)
+    if scores[NORMAL] >= card.calm:
+        return Verdict(NORMAL, scores[NORMAL], scores)
+    return found
 
 
 class Classifier:

@@ -83,9 +83,13 @@ class Eye:
         self._occupancy = Occupancy(
             watched, {zone.name for zone in watched if (PREFIX + zone.watch, zone.name) in known}
         )
-        thresholds = classifier.card.thresholds if classifier else {}
+        hazards = classifier.card.hazards if classifier else []
         self._hazards = Hazards(
-            thresholds, camera.agree, camera.agree + 2, {name for name in thresholds if (PREFIX + name, "") in known}
+            hazards,
+            classifier.card.alarm if classifier else 1.0,
+            camera.agree,
+            camera.agree + 2,
+            {name for name in hazards if (PREFIX + name, "") in known},
         )
         self._detections = Detections(camera, finders or {}, {kind for kind, _ in known})
         self._classified_at: float | None = None

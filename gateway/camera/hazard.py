@@ -1,11 +1,11 @@
 """From single verdicts to a hazard that is raised once and cleared once. Pure.
 
-A single picture raises false alarms; so the median of recent scores must reach the label's threshold and the last
+A single picture raises false alarms; so the median of recent looks must reach the model's threshold and the last
 looks must agree. It is cleared in the same way. However long it lasts, it is one event.
 """
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from statistics import median
 from typing import Literal
@@ -13,17 +13,17 @@ from typing import Literal
 from gateway.camera.classifier import NORMAL, Verdict
 
 Change = tuple[Literal["raise", "clear"], str, float]
-"""What to do, the class, and the median score."""
+"""What to do, the class, and the median of how sure the looks were (`Verdict.alarm`)."""
 
 
 @dataclass
 class Hazards:
-    """`thresholds` by label; `agree`: looks in a row that must say the same; the median is over `window` looks.
-
-    `open_` holds the classes that are raised, also those from before a restart.
+    """`threshold` for each of the `hazards`; `agree`: looks in a row that must say the same; the median is over
+    `window` looks. `open_` holds the classes that are raised, also those from before a restart.
     """
 
-    thresholds: Mapping[str, float]
+    hazards: Sequence[str]
+    threshold: float
     agree: int = 3
     window: int = 5
     open_: set[str] = field(default_factory=set)
@@ -39,15 +39,13 @@ class Hazards:
             return []
         last = [one.label for one in self._recent][-self.agree :]
         changes: list[Change] = []
-        for label in self.thresholds:
-            if label == NORMAL:
-                continue
-            score = median(one.scores[label] for one in self._recent)
+        for label in self.hazards:
+            score = median(one.alarm(label) for one in self._recent)
             if label not in self.open_:
-                if score >= self.thresholds[label] and all(one == label for one in last):
+                if score >= self.threshold and all(one == label for one in last):
                     self.open_.add(label)
                     changes.append(("raise", label, score))
-            elif score < self.thresholds[label] and all(one != label for one in last):
+            elif score < self.threshold and all(one != label for one in last):
                 self.open_.discard(label)
                 changes.append(("clear", label, score))
         return changes

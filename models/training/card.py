@@ -19,7 +19,7 @@ CARD = "hazard.json"
 PACKAGES = ("torch", "litert-torch", "ai-edge-litert", "ai-edge-quantizer", "numpy", "pillow")
 RULE = (
     "p = softmax(logits / temperature). h = the label other than normal with the highest p. "
-    "If p[h] >= thresholds[h]: h. Else if p[normal] >= thresholds[normal]: normal. Else: unsure. "
+    "If 1 - p[normal] >= alarm: h. Else if p[normal] >= calm: normal. Else: unsure. "
     "score is the p of the label given, or the highest p where unsure."
 )
 RESIZE = (
@@ -62,7 +62,8 @@ def write(
                 "resize": RESIZE,
             },
             "temperature": rule.temperature,
-            "thresholds": dict(zip(LABELS, rule.thresholds, strict=True)),
+            "alarm": rule.alarm,
+            "calm": rule.calm,
             "rule": RULE,
             "figures": figures,
             "dataset": {"manifest_sha256": manifest_hash(dataset), "learned_from": learned},

@@ -74,11 +74,14 @@ def test_the_shipped_head_is_the_models_last_layer(classifier: Classifier) -> No
 
 
 def test_the_rule_is_the_cards() -> None:
-    """A hazard at its threshold, else normal at its own, else unsure with the highest score."""
-    card = Card(["a", "normal"], Input(8), 1.0, {"a": 0.8, "normal": 0.6})
-    found = [judge(np.array([one, 0.0]), card) for one in (3.0, 1.0, 0.1, -1.0)]
-    assert [one.label for one in found] == ["a", "unsure", "unsure", "normal"]
-    assert found[1].score == pytest.approx(found[1].scores["a"])
+    """The likeliest hazard where both together reach `alarm`, else normal at its own, else unsure with the highest."""
+    card = Card(["a", "b", "normal"], Input(8), 1.0, 0.8, 0.6)
+    found = [judge(np.array(one), card) for one in ((3, 0, 0), (1, 1.1, 0), (1, 0, 0), (-1, -2, 0))]
+    assert [one.label for one in found] == ["a", "b", "unsure", "normal"]
+    assert [one.score for one in found] == pytest.approx(
+        [one.scores[name] for one, name in zip(found, ("a", "b", "a", "normal"), strict=True)]
+    )
+    assert found[1].score < card.alarm
 
 
 @pytest.fixture

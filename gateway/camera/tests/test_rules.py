@@ -171,12 +171,12 @@ def verdict(label: str, score: float) -> Verdict:
     return Verdict(label, score, {"flood": 0.0, "rubbish": 0.0, "normal": 0.0, other: rest, label: score})
 
 
-LIMITS = {"flood": 0.6, "rubbish": 0.6, "normal": 0.3}
+LIMITS = (["flood", "rubbish"], 0.6)
 
 
 def test_one_hazard_is_one_event_however_long() -> None:
     """A single alarm is none; three that agree are one; it ends when three do not."""
-    rule = Hazards(LIMITS)
+    rule = Hazards(*LIMITS)
     calm, flood = verdict("normal", 0.9), verdict("flood", 0.9)
     looks = [calm, flood, calm, calm, flood, flood, flood, *[flood] * 50, calm, flood, calm, calm, calm]
     changes = [(number, do, label) for number, look in enumerate(looks) for do, label, _ in rule.step(look)]
@@ -187,16 +187,25 @@ def test_one_hazard_is_one_event_however_long() -> None:
 
 def test_a_hazard_from_before_a_restart_is_not_raised_again() -> None:
     """It is open, and can be cleared."""
-    rule = Hazards(LIMITS, open_={"flood"})
+    rule = Hazards(*LIMITS, open_={"flood"})
     assert not [one for _ in range(9) for one in rule.step(verdict("flood", 0.9))]
     assert [one[0] for _ in range(5) for one in rule.step(verdict("normal", 0.9))] == ["clear"]
 
 
 def test_the_median_must_reach_the_threshold_too() -> None:
     """Labels that agree by a hair among low scores do not suffice."""
-    rule = Hazards(LIMITS)
+    rule = Hazards(*LIMITS)
     low = Verdict("flood", 0.61, {"flood": 0.3, "rubbish": 0.0, "normal": 0.7})
     assert not [one for _ in range(5) for one in rule.step(low)]
+
+
+def test_another_hazard_takes_the_place_of_the_first() -> None:
+    """Not two at once: what the looks are sure of counts for the likeliest alone."""
+    rule = Hazards(*LIMITS, open_={"flood"})
+    split = Verdict("rubbish", 0.5, {"flood": 0.4, "rubbish": 0.5, "normal": 0.1})
+    changes = [change for _ in range(5) for change in rule.step(split)]
+    assert [(do, label) for do, label, _ in changes] == [("clear", "flood"), ("raise", "rubbish")]
+    assert changes[1][2] == pytest.approx(0.9)
 
 
 class Found:
