@@ -29,7 +29,8 @@ SISTER = "lite1"
 SIDE = backbone.SIZES[SISTER].side
 VIEWS = 3
 EXAMPLES = 200  # pictures that set the value ranges of the quantised model
-FALSE_ALARM_LIMIT = 0.05  # asked for; sources levelled, and rotations are harder than the shipped model
+# 0.05 is asked for. Rotations whose threshold the other rotations chose with this limit keep that, with 0.048 they do not.
+FALSE_ALARM_LIMIT = 0.045
 CALM = 0.40  # a score of normal below this, and no alarm, is "unsure"; of 0 to 0.7 it gave the most macro-F1
 
 
