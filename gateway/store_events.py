@@ -1,10 +1,8 @@
 """What befell the store, as an event for people: damage that was set aside and salvaged. It repairs nothing itself."""
 
-import uuid
 from typing import Protocol
 
-import msgspec
-
+from gateway import own_events
 from gateway.clock import Clock
 from gateway.errors import StoreError
 from gateway.records import Event, OpenEvent
@@ -44,22 +42,9 @@ class StoreEvents:
             pass  # the outbox says it in its own log
 
     def _raise(self, sentence: str) -> None:
-        event = Event(
-            id=str(uuid.uuid4()),
-            kind=KIND,
-            grade=_GRADE,
-            device=None,
-            place="",
-            raised=self._clock.wall_ms(),
-            cleared=None,
-            mono=self._clock.mono_ms(),
-            clock=self._clock.state(),
-            values={"what": sentence},
-        )
-        self._store.accept_event(event, sentence)
+        self._store.accept_event(own_events.begun(self._clock, KIND, _GRADE, {"what": sentence}), sentence)
 
     def _clear(self) -> None:
         for found in self._store.open_events():
             if found.event.kind == KIND:
-                now = self._clock.wall_ms()
-                self._store.accept_event(msgspec.structs.replace(found.event, cleared=now), found.key)
+                self._store.accept_event(own_events.ended(found.event, self._clock), found.key)

@@ -5,15 +5,12 @@ The record lies beside the environment that this program runs from, written by w
 
 import json
 import sys
-import uuid
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
+from gateway import own_events
 from gateway.clock import Clock
 from gateway.errors import StoreError
-from gateway.records import Event
 from gateway.store_events import Store
 
 KIND = "gateway.update"
@@ -49,25 +46,10 @@ class UpdateEvents:
                 continue
             told = told or found.key == key
             if found.key != key:
-                cleared = msgspec.structs.replace(found.event, cleared=self._clock.wall_ms())
-                self._store.accept_event(cleared, found.key)
-        if key is not None and not told:
-            self._raise(key, str((line or {}).get("version")), str((line or {}).get("why")))
-
-    def _raise(self, key: str, version: str, why: str) -> None:
-        event = Event(
-            id=str(uuid.uuid4()),
-            kind=KIND,
-            grade=_GRADE,
-            device=None,
-            place="",
-            raised=self._clock.wall_ms(),
-            cleared=None,
-            mono=self._clock.mono_ms(),
-            clock=self._clock.state(),
-            values={"version": version, "why": why},
-        )
-        self._store.accept_event(event, key)
+                self._store.accept_event(own_events.ended(found.event, self._clock), found.key)
+        if line is not None and key is not None and not told:
+            about = {"version": str(line.get("version")), "why": str(line.get("why"))}
+            self._store.accept_event(own_events.begun(self._clock, KIND, _GRADE, dict(about)), key)
 
 
 def _last(record: Path) -> dict[str, Any] | None:

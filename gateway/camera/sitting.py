@@ -5,7 +5,6 @@ A sitting owns one source and one thread. It never touches the bus, the outbox o
 
 import logging
 import time
-import uuid
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -15,6 +14,7 @@ from typing import Protocol
 import msgspec
 from PIL import Image
 
+from gateway import own_events
 from gateway.camera.classifier import Verdict
 from gateway.camera.evidence import EvidenceStore
 from gateway.camera.eye import BLIND, Change, Eye, Open, Sight, masked
@@ -150,19 +150,8 @@ class Sitting:
                 self._clear(change, known, image)
 
     def _raise(self, change: Change, image: Image.Image | None) -> None:
-        clock = self.tools.clock
-        event = Event(
-            id=str(uuid.uuid4()),
-            kind=change.kind,
-            grade=change.grade,
-            device=self.camera.id,
-            place=self.camera.place,
-            raised=clock.wall_ms(),
-            cleared=None,
-            mono=clock.mono_ms(),
-            clock=clock.state(),
-            values=change.values,
-        )
+        camera = self.camera
+        event = own_events.begun(self.tools.clock, change.kind, change.grade, change.values, camera.id, camera.place)
         after = None
         if image is not None and change.kind != BLIND and self.camera.evidence:
             stills = [("before", _opened(self._before[0]))] if self._before else []
@@ -174,15 +163,8 @@ class Sitting:
     def _clear(self, change: Change, known: Standing, image: Image.Image | None) -> None:
         if known.after is not None and image is not None:
             known.event = self._with_stills(known.event, [("after", image)])
-        clock = self.tools.clock
-        cleared = msgspec.structs.replace(
-            known.event,
-            cleared=max(clock.wall_ms(), known.event.raised),
-            mono=clock.mono_ms(),
-            clock=clock.state(),
-        )
         del self.open_[(change.kind, change.key)]
-        self.tools.report(cleared, change.key)
+        self.tools.report(own_events.ended(known.event, self.tools.clock), change.key)
 
     def _afterwards(self, image: Image.Image) -> None:
         """The still after an event, some looks later; the record that clears it names it."""

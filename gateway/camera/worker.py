@@ -12,12 +12,12 @@ import signal
 import sys
 import threading
 import time
-import uuid
 from pathlib import Path
 from typing import IO
 
 import msgspec
 
+from gateway import own_events
 from gateway.camera import drawing, loading
 from gateway.camera.evidence import EvidenceStore
 from gateway.camera.eye import Eye, Open
@@ -27,7 +27,7 @@ from gateway.camera.task import Answered, Asked, Beat, CameraStatus, Happened, T
 from gateway.clock import Clock, SystemClock
 from gateway.config.camera_tables import Camera, Vision
 from gateway.errors import StoreError
-from gateway.records import Event
+from gateway.records import Event, Value
 
 _log = logging.getLogger(__name__)
 
@@ -103,25 +103,11 @@ class Worker:
         known = {one.key: one.event for one in self._open if one.event.kind == ALTERED}
         for name, why in self._models.altered.items():
             if name not in known:
-                self._report(self._altered(name, why), name)
+                about: dict[str, Value] = {"model": name, "why": why}
+                self._report(own_events.begun(self._clock, ALTERED, _ALTERED_GRADE, about), name)
         for name, event in known.items():
             if name not in self._models.altered:
-                now = max(self._clock.wall_ms(), event.raised)
-                self._report(msgspec.structs.replace(event, cleared=now, mono=self._clock.mono_ms()), name)
-
-    def _altered(self, name: str, why: str) -> Event:
-        return Event(
-            id=str(uuid.uuid4()),
-            kind=ALTERED,
-            grade=_ALTERED_GRADE,
-            device=None,
-            place="",
-            raised=self._clock.wall_ms(),
-            cleared=None,
-            mono=self._clock.mono_ms(),
-            clock=self._clock.state(),
-            values={"model": name, "why": why},
-        )
+                self._report(own_events.ended(event, self._clock), name)
 
     def _beats(self) -> None:
         expire_at = 0.0

@@ -4,11 +4,11 @@ It hands events to the outbox. What cannot be committed is logged; the command's
 """
 
 import logging
-import uuid
 from collections.abc import Callable
 
 import msgspec
 
+from gateway import own_events
 from gateway.clock import Clock
 from gateway.commands.operation import Outcome
 from gateway.config.model import Device
@@ -29,7 +29,7 @@ class Alarms:
         accept: Callable[[Event, str], None],
         open_events: Callable[[], list[OpenEvent]],
         clock: Clock,
-        new_id: Callable[[], str] = lambda: str(uuid.uuid4()),
+        new_id: Callable[[], str] = own_events.new_id,
     ) -> None:
         self._accept = accept
         self._open = open_events
@@ -39,7 +39,7 @@ class Alarms:
     def refused(self, device: str | None, issuer: str, values: dict[str, Value]) -> None:
         """A command that was not carried out: raised and cleared at once."""
         about = values | ({"issuer": issuer} if issuer else {})
-        event = self._event(REFUSED, REFUSED_GRADE, device, "", about)
+        event = self._begun(REFUSED, REFUSED_GRADE, device, "", about)
         self._tell(event, event.id)
         self._tell(msgspec.structs.replace(event, cleared=event.raised), event.id)
 
@@ -49,26 +49,13 @@ class Alarms:
             return
         known = next((e for e in self._open() if (e.event.kind, e.event.device) == (MISMATCH, device.id)), None)
         if outcome.mismatch and known is None:
-            event = self._event(MISMATCH, MISMATCH_GRADE, device.id, device.place, {"ordered": action})
+            event = self._begun(MISMATCH, MISMATCH_GRADE, device.id, device.place, {"ordered": action})
             self._tell(event, event.id)
         elif not outcome.mismatch and known is not None:
-            now = self._clock.wall_ms()
-            gone = msgspec.structs.replace(known.event, cleared=max(now, known.event.raised))
-            self._tell(gone, known.key)
+            self._tell(own_events.ended(known.event, self._clock), known.key)
 
-    def _event(self, kind: str, grade: int, device: str | None, place: str, values: dict[str, Value]) -> Event:
-        return Event(
-            id=self._new_id(),
-            kind=kind,
-            grade=grade,
-            device=device,
-            place=place,
-            raised=self._clock.wall_ms(),
-            cleared=None,
-            mono=self._clock.mono_ms(),
-            clock=self._clock.state(),
-            values=values,
-        )
+    def _begun(self, kind: str, grade: int, device: str | None, place: str, values: dict[str, Value]) -> Event:
+        return own_events.begun(self._clock, kind, grade, values, device, place, self._new_id)
 
     def _tell(self, event: Event, key: str) -> None:
         try:

@@ -90,7 +90,7 @@ class Outbox(Upkeep):
                 self._commit_early()
             now = self._clock.monotonic()
             self._waiting.add_reading(reading, now)
-            self._times.saw(reading)
+            self._times.saw(reading, reading.at - reading.mono)
             idle = [lane for lane in self._lanes.values() if lane.waiting_since is None]
             for lane in idle:
                 lane.waiting_since = now
@@ -113,9 +113,10 @@ class Outbox(Upkeep):
                     return
                 unknown = [record for record in records if not self._waiting.is_in(connection, record.event)]
                 fresh = [(record.event, record.key) for record in unknown]
+            ahead = self._clock.wall_ms() - self._clock.mono_ms()
             for event, key in fresh:
                 self._waiting.add_event(event, key)
-                self._times.saw(event)
+                self._times.saw(event, ahead)
             if note is not None:
                 self._waiting.add_note(note)
             if not fresh and note is None:

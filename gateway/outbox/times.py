@@ -47,12 +47,13 @@ class Times:
         self._known = zero not in (None, _UNKNOWN)
         self.pending = zero == _UNKNOWN or (self._new and not self._known)
 
-    def saw(self, record: Reading | Event) -> None:
-        """A record is accepted."""
+    def saw(self, record: Reading | Event, ahead: int) -> None:
+        """A record is accepted; the wall clock was `ahead` of the monotonic one (milliseconds) when it was made.
+
+        An event's own times do not say it: a trip is told by its age, minutes after it happened.
+        """
         if record.clock != "untrusted":
             return
-        at = record.at if isinstance(record, Reading) else (record.cleared or record.raised)
-        ahead = at - record.mono
         if not self._stretches or abs(ahead - self._stretches[-1].ahead) > _STEP_MS:
             self._stretches.append(Stretch(ahead, record.mono))
             self._new = True

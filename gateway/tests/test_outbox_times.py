@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from gateway.clock import SystemClock, Trust
@@ -10,6 +11,7 @@ from gateway.records import ClockState, Correction, Event, Message, Reading
 from gateway.tests.fake_clock import FakeClock
 from gateway.tests.outbox_samples import Route
 from gateway.uplink import native
+from gateway.uplink.bulletin import Bulletin
 
 _NOW = 1_795_000_000_000
 _ROUTE = Route(acks=True, max_delay=0)
@@ -149,6 +151,47 @@ def test_a_step_while_the_time_is_unknown_is_a_stretch_of_its_own(tmp_path: Path
     for reading in sent:
         (fits,) = [c for c in told if c.start <= reading.at <= c.end]
         assert reading.at + fits.offset_ms == _NOW - (6 - int(reading.values["n"])) * 1000
+
+
+def test_an_event_that_ends_in_the_dark_bends_no_times(tmp_path: Path) -> None:
+    """Its end carries the moment of its end: stamped with that of its beginning it looked like a step of the clock."""
+    clock = _Clock()
+    outbox = Outbox(tmp_path, clock, [_ROUTE])
+    bulletin = Bulletin("county", outbox, clock)
+    bulletin.set("budget", "gateway.uplink", 3, {})
+    _put(outbox, clock, 0, 3)
+    bulletin.set("budget", "gateway.uplink", None, {})
+    _put(outbox, clock, 3, 3)
+    sent = _take(outbox)
+    clock.set(_NOW, "trusted")
+    outbox.flush()
+    (told,) = [r for m in _take(outbox) for r in m.records if isinstance(r, Correction)]
+    for reading in _readings(sent):
+        assert reading.at + told.offset_ms == _NOW - (6 - int(reading.values["n"])) * 1000
+    _, ended = [r for m in sent for r in m.records if isinstance(r, Event)]
+    assert ended.cleared is not None
+    assert (ended.raised + told.offset_ms, ended.cleared + told.offset_ms) == (_NOW - 6000, _NOW - 3000)
+
+
+def test_an_event_told_by_its_age_bends_no_times(tmp_path: Path) -> None:
+    """A trip ten minutes ago is no step of the clock; sent before the time is known or after, it gets its true time."""
+    clock = _Clock()
+    clock.now += 900
+    outbox = Outbox(tmp_path, clock, [_ROUTE])
+    _put(outbox, clock, 0, 2)
+    old = msgspec.structs.replace(_event(clock, "trip"), raised=clock.wall_ms() - 600_000)
+    outbox.accept_event(old, "1")
+    _put(outbox, clock, 2, 2)
+    sent = _take(outbox)
+    outbox.accept_event(msgspec.structs.replace(old, id="another", mono=clock.mono_ms()), "2")
+    clock.set(_NOW, "trusted")
+    outbox.flush()
+    later = _take(outbox)
+    (told,) = [r for m in later for r in m.records if isinstance(r, Correction)]
+    for reading in _readings(sent):
+        assert reading.at + told.offset_ms == _NOW - (4 - int(reading.values["n"])) * 1000
+    (event,) = [r for m in later for r in m.records if isinstance(r, Event)]
+    assert (event.raised, event.clock) == (_NOW - 602_000, "corrected")
 
 
 def test_a_step_of_a_known_time_marks_and_still_corrects(tmp_path: Path) -> None:

@@ -3,12 +3,12 @@
 It says what is the matter; where the event goes is the store's business. A store that refuses makes it wait.
 """
 
-import uuid
 from collections.abc import Callable
 from typing import Protocol
 
 import msgspec
 
+from gateway import own_events
 from gateway.clock import Clock
 from gateway.records import Event, OpenEvent, Value
 
@@ -26,7 +26,7 @@ class Bulletin:
     """Open events of one uplink, by `what` they are about (a key such as `budget`); `new_id` makes UUIDs."""
 
     def __init__(
-        self, uplink: str, events: Events, clock: Clock, new_id: Callable[[], str] = lambda: str(uuid.uuid4())
+        self, uplink: str, events: Events, clock: Clock, new_id: Callable[[], str] = own_events.new_id
     ) -> None:
         self._uplink = uplink
         self._events = events
@@ -42,7 +42,7 @@ class Bulletin:
         opened = self._recalled()
         before = opened.get(what)
         if before is not None and before.grade != grade:
-            self._record(msgspec.structs.replace(before, cleared=self._clock.wall_ms()), what)
+            self._record(own_events.ended(before, self._clock), what)
             del opened[what]
             before = None
         if before is None and grade is not None:
@@ -57,18 +57,8 @@ class Bulletin:
         self._record(msgspec.structs.replace(event, cleared=event.raised), what)
 
     def _event(self, kind: str, grade: int, values: dict[str, Value]) -> Event:
-        return Event(
-            id=self._new_id(),
-            kind=kind,
-            grade=grade,
-            device=None,
-            place="",
-            raised=self._clock.wall_ms(),
-            cleared=None,
-            mono=self._clock.mono_ms(),
-            clock=self._clock.state(),
-            values={"uplink": self._uplink, **values},
-        )
+        about = {"uplink": self._uplink, **values}
+        return own_events.begun(self._clock, kind, grade, about, name=self._new_id)
 
     def _record(self, event: Event, what: str) -> None:
         self._events.accept_event(event, f"{self._uplink}.{what}")
