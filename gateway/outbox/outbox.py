@@ -11,13 +11,12 @@ from pathlib import Path
 
 from gateway.clock import Clock
 from gateway.errors import StoreError
-from gateway.outbox import database, facts, readings, rows, snapshot, stats
+from gateway.outbox import database, facts, open_events, readings, rows, snapshot, stats
 from gateway.outbox.database import Connect
 from gateway.outbox.route import Keep, Keeping, Route
 from gateway.outbox.stats import Queue, Stats
 from gateway.outbox.streams import NUMBERED, READINGS
 from gateway.outbox.upkeep import Upkeep
-from gateway.outbox.waiting import open_events
 from gateway.records import Event, Note, OpenEvent, Reading
 
 _log = logging.getLogger(__name__)
@@ -112,8 +111,10 @@ class Outbox(Upkeep):
                 if note is not None and facts.note(connection, note.key) == note.text.encode():
                     return
                 unknown = [record for record in records if not self._waiting.is_in(connection, record.event)]
-                fresh = [(record.event, record.key) for record in unknown]
-            ahead = self._clock.wall_ms() - self._clock.mono_ms()
+                ahead = self._clock.wall_ms() - self._clock.mono_ms()
+                fresh = [
+                    (open_events.as_it_began(connection, one.event, self._boot, ahead), one.key) for one in unknown
+                ]
             for event, key in fresh:
                 self._waiting.add_event(event, key)
                 self._times.saw(event, ahead)
@@ -139,7 +140,7 @@ class Outbox(Upkeep):
     def open_events(self) -> list[OpenEvent]:
         """Raised events that have not cleared, from this run and those before it."""
         with self._lock, self._reading() as connection:
-            return open_events(connection)
+            return open_events.listed(connection)
 
     def commit(self) -> None:
         """Commit what waits. Raises StoreError, keeping everything for the next try."""

@@ -4,18 +4,15 @@ It does no input or output of its own beyond the SQL that its caller's transacti
 nobody knows whether it reached the disk all the same; what it held is remembered until the database is open again.
 """
 
-import logging
 import sqlite3
 from collections import deque
 
 import msgspec
 
-from gateway.outbox import blocks, facts, gaps, readings, rows
+from gateway.outbox import blocks, facts, gaps, open_events, readings, rows
 from gateway.outbox.blocks import AS_COMMITTED, MOST_IN_GROUP, Packed
 from gateway.outbox.streams import EVENTS, READINGS
-from gateway.records import Event, Gap, Note, OpenEvent, Reading
-
-_log = logging.getLogger(__name__)
+from gateway.records import Event, Gap, Note, Reading
 
 # While the disk refuses: 100 devices at one reading per 10 s fill this in 1,000 s. Packed, that is well below 1 MB.
 MOST_READINGS = 10_000
@@ -37,7 +34,7 @@ class Waiting:
         self._open: list[Reading] = []
         self._dropped: Gap | None = None
         self._written: tuple[int, int, bytes] | None = None  # groups, and number and body of the first
-        self._doubted: set[tuple[str, int | None]] = set()
+        self._doubted: dict[tuple[str, int | None], Event] = {}
 
     def __bool__(self) -> bool:
         return bool(self.count or self.events or self.notes or self._dropped)
@@ -80,7 +77,7 @@ class Waiting:
     def give_back(self, event: Event, key: str) -> None:
         """The commit failed: the event is its sender's again, who will hand it in anew."""
         self.events.remove((event, key))
-        self._doubted.add((event.id, event.cleared))
+        self._doubted[event.id, event.cleared] = event
 
     def add_note(self, note: Note) -> None:
         """Take a note into the next commit."""
@@ -90,13 +87,13 @@ class Waiting:
         """Whether this event is committed already: a commit that failed may have reached the disk all the same."""
         if event.cleared is None:
             return connection.execute("SELECT 1 FROM open_event WHERE id = ?", (event.id,)).fetchone() is not None
-        if (event.id, event.cleared) not in self._doubted:
+        written = self._doubted.pop((event.id, event.cleared), None)
+        if written is None:
             return False
-        self._doubted.discard((event.id, event.cleared))
         start = rows.next_number(connection, EVENTS) - _DOUBTED_EVENTS
         found = connection.execute(
             "SELECT 1 FROM record WHERE stream = ? AND n >= ? AND body = ?",
-            (EVENTS, start, rows.as_row(0, 0, event)[-1]),
+            (EVENTS, start, rows.as_row(0, 0, written)[-1]),
         )
         return found.fetchone() is not None
 
@@ -124,7 +121,7 @@ class Waiting:
             self._next_then[EVENTS] = start + len(self.events)
             rows.insert(connection, (rows.as_row(start + i, boot, e) for i, (e, _) in enumerate(self.events)))
             for event, key in self.events:
-                _open_or_clear(connection, event, key)
+                open_events.keep_or_forget(connection, event, key, boot)
         for name, text in self.notes.items():
             facts.set_note(connection, name, text.encode())
 
@@ -168,22 +165,3 @@ class Waiting:
             self.count -= self._groups.popleft().size
         self._dropped = None
         self.since = None if not self.count else self.since
-
-
-def _open_or_clear(connection: sqlite3.Connection, event: Event, key: str) -> None:
-    if event.cleared is None:
-        body = msgspec.json.encode(event)
-        connection.execute("INSERT OR REPLACE INTO open_event VALUES (?, ?, ?)", (event.id, key, body))
-    else:
-        connection.execute("DELETE FROM open_event WHERE id = ?", (event.id,))
-
-
-def open_events(connection: sqlite3.Connection) -> list[OpenEvent]:
-    """The committed events that have not cleared; one that damage has made unreadable is passed over, and logged."""
-    found = []
-    for key, body in connection.execute("SELECT key, body FROM open_event ORDER BY id"):
-        try:
-            found.append(OpenEvent(event=msgspec.json.decode(body, type=Event), key=key))
-        except (msgspec.MsgspecError, UnicodeDecodeError, TypeError) as error:
-            _log.error("an open event (%s) cannot be read back: it is raised anew if it still holds: %s", key, error)
-    return found

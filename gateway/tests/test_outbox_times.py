@@ -5,9 +5,10 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from gateway import own_events
 from gateway.clock import SystemClock, Trust
 from gateway.outbox import Outbox
-from gateway.records import ClockState, Correction, Event, Message, Reading
+from gateway.records import ClockState, Correction, Event, Message, OpenEvent, Reading
 from gateway.tests.fake_clock import FakeClock
 from gateway.tests.outbox_samples import Route
 from gateway.uplink import native
@@ -192,6 +193,28 @@ def test_an_event_told_by_its_age_bends_no_times(tmp_path: Path) -> None:
         assert reading.at + told.offset_ms == _NOW - (4 - int(reading.values["n"])) * 1000
     (event,) = [r for m in later for r in m.records if isinstance(r, Event)]
     assert (event.raised, event.clock) == (_NOW - 602_000, "corrected")
+
+
+@pytest.mark.parametrize("restart", [False, True])
+def test_an_event_that_ends_in_the_light_began_at_its_true_time(tmp_path: Path, restart: bool) -> None:
+    """Both of its records say when it began, whether its end comes before the others are corrected or after."""
+    clock = _Clock()
+    outbox = Outbox(tmp_path, clock, [_ROUTE])
+    dark, later = _event(clock, "dark"), _event(clock, "later")
+    outbox.accept_events([OpenEvent(event=dark, key="k"), OpenEvent(event=later, key="k")])
+    assert [one.event for one in outbox.open_events()] == [dark, later]
+    clock.now += 60
+    clock.set(_NOW, "trusted")
+    if restart:
+        outbox.close()
+        outbox = Outbox(tmp_path, clock, [_ROUTE])
+    outbox.accept_event(own_events.ended(dark, clock), "k")
+    outbox.flush()
+    outbox.accept_event(own_events.ended(later, clock), "k")
+    ends = [r for m in _take(outbox) for r in m.records if isinstance(r, Event) and r.cleared is not None]
+    assert [(one.id, one.raised, one.cleared, one.clock) for one in ends] == [
+        (name, _NOW - 60_000, _NOW, "trusted") for name in ("dark", "later")
+    ]
 
 
 def test_a_step_of_a_known_time_marks_and_still_corrects(tmp_path: Path) -> None:
