@@ -29,7 +29,7 @@ SISTER = "lite1"
 SIDE = backbone.SIZES[SISTER].side
 VIEWS = 3
 EXAMPLES = 200  # pictures that set the value ranges of the quantised model
-# 0.05 is asked for. Rotations whose threshold the other rotations chose with this limit keep that, with 0.048 they do not.
+# 0.05 is asked for: rotations keep it by the threshold that the others choose with this limit, not with 0.048.
 FALSE_ALARM_LIMIT = 0.045
 CALM = 0.40  # a score of normal below this, and no alarm, is "unsure"; of 0 to 0.7 it gave the most macro-F1
 
