@@ -6,7 +6,6 @@ the poller reads from registers. No trouble of its port ends it.
 
 import logging
 import termios
-import uuid
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -14,6 +13,7 @@ from typing import Protocol, TypeVar
 
 import serial
 
+from gateway import own_events
 from gateway.bus.device import PolledDevice
 from gateway.bus.jsonl import LONGEST_LINE, BadLine, Report, parse, values_of
 from gateway.bus.port import open_serial
@@ -55,7 +55,7 @@ class BoardListener(BusThread):
         clock: Clock,
         sink: Sink,
         *,
-        new_id: Callable[[], str] = lambda: str(uuid.uuid4()),
+        new_id: Callable[[], str] = own_events.new_id,
         connect: Callable[[Bus], Source] | None = None,
     ) -> None:
         self._devices = {device.address: PolledDevice(device, new_id) for device in bus.device}

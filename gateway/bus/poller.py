@@ -3,11 +3,11 @@ events to the sink. It owns the port. It never touches another bus, and no troub
 """
 
 import logging
-import uuid
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from typing import TypeVar
 
+from gateway import own_events
 from gateway.bus.device import PolledDevice
 from gateway.bus.questions import Questions
 from gateway.bus.schedule import PERIODS, Schedule, Turn
@@ -46,7 +46,7 @@ class BusPoller(BusThread):
         clock: Clock,
         sink: Sink,
         *,
-        new_id: Callable[[], str] = lambda: str(uuid.uuid4()),
+        new_id: Callable[[], str] = own_events.new_id,
         connect: Callable[[Bus], Line] | None = None,
         periods: Mapping[Poll, float] = PERIODS,
         heard_time: HeardTime | None = None,
