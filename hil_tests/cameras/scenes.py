@@ -1,7 +1,7 @@
 """Rendered street scenes, the same from the same seed: an ordinary one, and one whose road breaks. NumPy and Pillow.
 
-They are drawn and not photographed, so they say nothing of how good the classifier is. The shipped model calls the
-streets normal, whatever their seed, and the chosen broken one road_damage (its test says so).
+They are drawn and not photographed, so they say nothing of how good the classifier is. The shipped model calls 99
+of the streets of seeds 0 to 99 normal and one unsure, and the chosen broken one road_damage (its test says so).
 """
 
 import numpy as np
@@ -14,8 +14,7 @@ HEIGHT, WIDTH = 480, 640
 _HORIZON = 260
 _ROAD = 275  # the first row below the pavement
 _WALLS = ((186, 170, 150), (160, 120, 100), (200, 198, 190), (150, 155, 165), (178, 140, 110))
-# Where the road breaks: centre and half axes in pixels. Seed and place were searched for a clear verdict on the hole;
-# every street is normal.
+# Where the road breaks: centre and half axes in pixels. Seed and place were searched for a clear verdict on the hole.
 SEED = 4
 HOLE = (280.0, 360.0, 340.0, 55.0)
 
