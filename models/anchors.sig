@@ -1,1 +1,1 @@
-bsiAWz6DFkSdGydmu4XvZWt3ls68ZHIDk14UeIyjWMTPrYylmUqSvMVI3wmLFOXG0FRSaRVpBIjmx1POiymFCw==
+gGobqgvdS3Uequ2L7cTxeRGX+eDh5pgfhh5C89NPv6A2hUp9jc4nxzlHOg1zot4gO7ASasSoriaoTpFNhyPPAA==

@@ -57,7 +57,7 @@ class Classifier:
         e = np.exp(z - z.max())
         scores = dict(zip(self.card["labels"], (e / e.sum()).tolist(), strict=True))
         hazard = max((name for name in scores if name != "normal"), key=scores.__getitem__)
-        if 1 - scores["normal"] >= self.card["alarm"]:
+        if scores[hazard] >= self.card["alarm"]:
             label = hazard
         elif scores["normal"] >= self.card["calm"]:
             label = "normal"

@@ -22,15 +22,15 @@ import torch
 from training import backbone, calibrate, card, export, features, loso, measure, table
 from training.data import LABELS, UNSURE, Picture, read_manifest, with_drawn
 from training.head import Head, Recipe, fit, sample_weights
-from training.tune import Schedule, embed, tune
+from training.tune import UNALTERED, Schedule, embed, tune
 
 SEED = 0
 SISTER = "lite1"
-SIDE = backbone.SIZES[SISTER].side
+SIDE = 304  # more than the 240 it was trained at: sources never seen gained a point (README.md)
 VIEWS = 3
 EXAMPLES = 200  # pictures that set the value ranges of the quantised model
-# 0.05 is asked for: rotations keep it by the threshold that the others choose with this limit, not with 0.048.
-FALSE_ALARM_LIMIT = 0.045
+# 0.05 is asked for: rotations keep it by the threshold that the others choose with this limit, not with 0.037.
+FALSE_ALARM_LIMIT = 0.036
 CALM = 0.40  # a score of normal below this, and no alarm, is "unsure"; of 0 to 0.7 it gave the most macro-F1
 
 
@@ -131,7 +131,7 @@ def learn(work: Work, rows: loso.Ints) -> Made:
     published = backbone.load(SISTER)
     early = work.early()
     net = tune(published, early, rows, labels, sources, work.recipe, work.schedule, SEED)
-    views = np.stack([embed(net, work.schedule.start, early, view, rows) for view in range(work.views)])
+    views = np.stack([embed(net, work.schedule.start, early, view, rows) for view in UNALTERED])
     head = fit(views, labels[rows], sources[rows], work.recipe)
     whole = export.float_model(net, head, SIDE)
     order = np.random.default_rng(SEED).permutation(rows)[:EXAMPLES]

@@ -33,7 +33,7 @@ class Input(msgspec.Struct, frozen=True):
 
 @prepared
 class Card(msgspec.Struct, frozen=True):
-    """What of hazard.json the rule needs. `alarm`: 1 less the score of normal must reach it for a hazard; `calm`: the
+    """What of hazard.json the rule needs. `alarm`: the score of the likeliest hazard must reach it; `calm`: the
     score of normal must reach it for normal. Both 0 to 1."""
 
     labels: list[str]
@@ -61,10 +61,6 @@ class Verdict:
         """The likeliest hazard, however unlikely."""
         return max((label for label in self.scores if label != NORMAL), key=self.scores.__getitem__)
 
-    def alarm(self, label: str) -> float:
-        """How sure it is that something is wrong, where `label` is the likeliest that is; else 0."""
-        return 1 - self.scores[NORMAL] if label == self.hazard else 0.0
-
 
 @dataclass(frozen=True)
 class Head:
@@ -85,13 +81,12 @@ def squeeze(image: Image.Image, side: int) -> NDArray[np.int8]:
 
 
 def judge(logits: NDArray[np.floating[Any]], card: Card) -> Verdict:
-    """The rule of the card: the likeliest hazard where all hazards together reach `alarm`, else normal at `calm`, else
-    unsure."""
+    """The rule of the card: the likeliest hazard where its score reaches `alarm`, else normal at `calm`, or unsure."""
     z = np.asarray(logits, np.float64) / card.temperature
     shares = np.exp(z - z.max())
     scores = dict(zip(card.labels, (shares / shares.sum()).tolist(), strict=True))
     found = Verdict(UNSURE, max(scores.values()), scores)
-    if found.alarm(found.hazard) >= card.alarm:
+    if scores[found.hazard] >= card.alarm:
         return Verdict(found.hazard, scores[found.hazard], scores)
     if scores[NORMAL] >= card.calm:
         return Verdict(NORMAL, scores[NORMAL], scores)

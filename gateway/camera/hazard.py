@@ -13,7 +13,7 @@ from typing import Literal
 from gateway.camera.classifier import NORMAL, Verdict
 
 Change = tuple[Literal["raise", "clear"], str, float]
-"""What to do, the class, and the median of how sure the looks were (`Verdict.alarm`)."""
+"""What to do, the class, and the median of its recent scores."""
 
 
 @dataclass
@@ -40,7 +40,7 @@ class Hazards:
         last = [one.label for one in self._recent][-self.agree :]
         changes: list[Change] = []
         for label in self.hazards:
-            score = median(one.alarm(label) for one in self._recent)
+            score = median(one.scores[label] for one in self._recent)
             if label not in self.open_:
                 if score >= self.threshold and all(one == label for one in last):
                     self.open_.add(label)

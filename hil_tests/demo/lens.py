@@ -13,7 +13,7 @@ from gateway import camera_extra
 
 CAMERA = "gate"
 PLACE = "Qingxi/Heping/grid 3/gate"
-KIND = "camera.road_damage"
+KIND = "camera.flood"
 _EVERY_S = 1.0
 _KEEP = 4
 
@@ -55,7 +55,7 @@ class Lens:
         # A drawn person and a drawn plate, so that there is something to blur.
         dressed = [
             scenes.with_plate(scenes.with_face(scene, 20, 60, 50), 520, 300, 70)
-            for scene in (scenes.street(), scenes.broken_street())
+            for scene in (scenes.street(), scenes.flooded_street())
         ]
         written: list[Path] = []
         number = 0

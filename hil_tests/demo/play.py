@@ -95,7 +95,7 @@ class Play:
             case "overload":
                 rating = next(board.rating for board in stage.BOARDS if board.id == story.VICTIM)
                 self._cast.inject(story.VICTIM, current=rating * story.overload_multiple(seconds))
-            case "road breaks":
+            case "street floods":
                 self._cast.lens.broken.set()
             case "broker gone":
                 self._cast.broker.kill()

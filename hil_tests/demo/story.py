@@ -3,7 +3,7 @@
 from typing import Literal, NamedTuple
 
 Scene = Literal[
-    "busy evening", "overload", "road breaks", "broker gone", "broker back", "gateway killed", "repaired", "end"
+    "busy evening", "overload", "street floods", "broker gone", "broker back", "gateway killed", "repaired", "end"
 ]
 
 # Multiple of the rated current that is injected. 4.8 In is below the instantaneous band of curve C, so the thermal
@@ -28,7 +28,7 @@ def timeline(seconds: float) -> list[Step]:
     share: list[tuple[float, Scene]] = [
         (0.06, "busy evening"),
         (0.10, "overload"),
-        (0.14, "road breaks"),
+        (0.14, "street floods"),
         (0.48, "broker gone"),
         (0.66, "broker back"),
         (0.76, "gateway killed"),
@@ -48,7 +48,7 @@ def caption(scene: Scene) -> str:
     return {
         "busy evening": "evening: three loads rise",
         "overload": f"{VICTIM} is overloaded and will trip by its own protection",
-        "road breaks": "in front of the camera at the gate (a rendered scene) the road breaks",
+        "street floods": "in front of the camera at the gate (a rendered scene) water covers the street",
         "broker gone": "the broker disappears; everything waits in the outbox",
         "broker back": "the broker is back",
         "gateway killed": "the gateway is killed with SIGKILL and restarts",

@@ -126,7 +126,7 @@ def test_a9_the_bus_and_a_hazard_live_through_the_camera_processs_deaths(
         try:
             watch = agent.cameras[0]
             wait_for("the first looks", seen(watch, "gate", 5), 60)
-            show(gate, scenes.with_face(scenes.broken_street(), 20, 60, 50))
+            show(gate, scenes.with_face(scenes.flooded_street(), 20, 60, 50))
             wait_for("the hazard", lambda: agent.outbox.open_events(), 60)
             (first,) = agent.outbox.open_events()
             for number, harm in enumerate((kill, hang, grow), 2):
@@ -145,7 +145,7 @@ def test_a9_the_bus_and_a_hazard_live_through_the_camera_processs_deaths(
             stop.set()
             thread.join(30)
     event = first.event
-    assert (event.kind, event.grade, event.device, event.place) == ("camera.road_damage", 3, "gate", "here")
+    assert (event.kind, event.grade, event.device, event.place) == ("camera.flood", 3, "gate", "here")
     assert [still.name.rsplit("-", 1)[1] for still in event.evidence] == ["before.jpg", "at.jpg"]
     for still in event.evidence:
         content = (tmp_path / "data" / "evidence" / still.name).read_bytes()
@@ -173,7 +173,7 @@ def test_an_altered_model_is_an_event_and_the_rest_goes_on(tmp_path: Path, monke
     monkeypatch.setattr(watching, "_LAST_RETRY_S", 0.2)
     folder = tmp_path / "pictures"
     folder.mkdir()
-    show(folder, scenes.broken_street())
+    show(folder, scenes.flooded_street())
     sink = Kept()
     sink.refuses = True
     with watched(tmp_path / "data", sink, camera("gate", f"dir:{folder}")) as watch:

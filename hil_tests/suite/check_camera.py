@@ -24,11 +24,11 @@ pytestmark = [
 @pytest.mark.smoke
 @pytest.mark.check("the classifier tells a broken road from a sound one", "分类器可区分路面破损")
 def test_classifier(tmp_path: Path) -> None:
-    """a rendered street normal, the same street with a hole road_damage"""
+    """a rendered street normal, the same street under water flood"""
     from hil_tests.cameras import scenes
     from hil_tests.end_to_end.scene import gewu
 
-    files = {"normal": scenes.street(), "road_damage": scenes.broken_street()}
+    files = {"normal": scenes.street(), "flood": scenes.flooded_street()}
     for name, picture in files.items():
         picture.save(tmp_path / f"{name}.jpg", "JPEG", quality=95)
     output = gewu("camera", "classify", *(tmp_path / f"{name}.jpg" for name in files), "--json")
@@ -49,15 +49,15 @@ def test_process(tmp_path: Path) -> None:
     sink = Kept()
     with watched(tmp_path / "data", sink, camera("gate", f"dir:{folder}")) as watch:
         wait_for("the first looks", seen(watch, "gate", 5), 90)
-        show(folder, scenes.broken_street())
+        show(folder, scenes.flooded_street())
         wait_for("the hazard", lambda: sink.told("gate"), 90)
         os.kill(int(watch.status()["pid"]), signal.SIGKILL)
         wait_for("another start", lambda: watch.starts == 2, 90)
         wait_for("looks after it", seen(watch, "gate", 5), 90)
-        expect(sink.told("gate") == [("camera.road_damage", False)], "one open event", sink.told("gate"))
+        expect(sink.told("gate") == [("camera.flood", False)], "one open event", sink.told("gate"))
         show(folder, scenes.street())
         wait_for("the end of the hazard", lambda: len(sink.told("gate")) == 2, 90)
-    expect(sink.told("gate")[-1] == ("camera.road_damage", True), "the event cleared", sink.told("gate"))
+    expect(sink.told("gate")[-1] == ("camera.flood", True), "the event cleared", sink.told("gate"))
     stills = [still.name for event in sink.events for still in event.evidence]
     missing = [name for name in stills if not (tmp_path / "data" / "evidence" / name).is_file()]
     expect(stills and not missing, "stills that are there", missing or "none")

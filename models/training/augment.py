@@ -17,13 +17,15 @@ Pixels = NDArray[np.float32]
 
 SMALLEST_HAZARD_CROP = 0.5  # of the area
 SMALLEST_NORMAL_CROP = 0.15
+ASKEW_CHANCE = 0.4
+MOST_ASKEW = 40  # degrees
 
 
 def view(image: Image.Image, side: int, normal: bool, rng: Rng) -> Image.Image:
     """One random view of a picture, `side` x `side` pixels, RGB."""
-    if rng.random() < 0.15:
-        # black corners occur in the rubbish and pothole sources and must not become a sign of either
-        image = image.rotate(rng.uniform(-12, 12), Image.Resampling.BILINEAR)
+    if rng.random() < ASKEW_CHANCE:
+        # Black corners occur in sources of rubbish, potholes and floods and must not become a sign of any.
+        image = image.rotate(rng.uniform(-MOST_ASKEW, MOST_ASKEW), Image.Resampling.BILINEAR)
     image = crop(image, SMALLEST_NORMAL_CROP if normal else SMALLEST_HAZARD_CROP, rng)
     if rng.random() < 0.5:
         image = ImageOps.mirror(image)

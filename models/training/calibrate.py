@@ -39,9 +39,9 @@ def scores(logits: NDArray[np.float32], temperature: float) -> Floats:
 
 
 def decide(score: Floats, rule: Rule) -> Ints:
-    """The likeliest hazard where all hazards together reach `alarm`, else normal where it reaches `calm`, or unsure."""
-    hazard = np.array(HAZARDS)[score[:, HAZARDS].argmax(1)]
-    alarm = 1 - score[:, NORMAL] >= rule.alarm
+    """The likeliest hazard where its score reaches `alarm`, else normal where that reaches `calm`, or unsure."""
+    of_hazards = score[:, HAZARDS]
+    hazard, alarm = np.array(HAZARDS)[of_hazards.argmax(1)], of_hazards.max(1) >= rule.alarm
     return np.where(alarm, hazard, np.where(score[:, NORMAL] >= rule.calm, NORMAL, UNSURE))
 
 

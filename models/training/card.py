@@ -19,7 +19,7 @@ CARD = "hazard.json"
 PACKAGES = ("torch", "litert-torch", "ai-edge-litert", "ai-edge-quantizer", "numpy", "pillow")
 RULE = (
     "p = softmax(logits / temperature). h = the label other than normal with the highest p. "
-    "If 1 - p[normal] >= alarm: h. Else if p[normal] >= calm: normal. Else: unsure. "
+    "If p[h] >= alarm: h. Else if p[normal] >= calm: normal. Else: unsure. "
     "score is the p of the label given, or the highest p where unsure."
 )
 RESIZE = (

@@ -19,8 +19,8 @@ SOURCES_WITHOUT_STREETS = (  # landscapes with lakes, and corridors: water drawn
 LABELS = ("fire_smoke", "rubbish", "flood", "road_damage", "normal")
 NORMAL = LABELS.index("normal")
 UNSURE = -1
-# What is drawn, as which label, and for every how many scenes without hazard. The last three are drawn whole
-# (`land`); they follow a scene only so that their number does and each is held out in some rotation.
+# What is drawn, as which label, and for every how many scenes without hazard. The last five are drawn whole
+# (`land`, `rooms`); they follow a scene only so that their number does and each is held out in some rotation.
 KINDS = {
     "fire": (LABELS.index("fire_smoke"), 1),
     "flood": (LABELS.index("flood"), 1),
@@ -28,6 +28,8 @@ KINDS = {
     "above": (LABELS.index("flood"), 2),
     "land": (NORMAL, 4),
     "lake": (NORMAL, 4),
+    "room": (NORMAL, 4),
+    "smoky": (LABELS.index("fire_smoke"), 8),
 }
 
 

@@ -15,11 +15,12 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
-from training import augment, land, noise, render
+from training import augment, land, noise, render, rooms
 from training.backbone import Backbone
 from training.data import NORMAL, Picture, open_rgb
 
 BATCH = 32
+DRAWN_WHOLE = land.KINDS | rooms.KINDS
 SMALLEST_SCENE = 0.35  # of the area of a scene that something is drawn into
 
 
@@ -33,8 +34,8 @@ def view_of(picture: Picture, number: int, side: int, seed: int) -> NDArray[np.u
     name = hashlib.sha256(f"{seed}/{picture.file}/{picture.drawn}{number}".encode()).digest()
     rng = np.random.default_rng(int.from_bytes(name[:8], "big"))
     image = open_rgb(picture.path)
-    if picture.drawn in land.KINDS:
-        image = render.picture(land.KINDS[picture.drawn](rng, side))
+    if picture.drawn in DRAWN_WHOLE:
+        image = render.picture(DRAWN_WHOLE[picture.drawn](rng, side))
     elif picture.drawn:
         scene = augment.crop(image, SMALLEST_SCENE, rng) if number > 1 else image
         scene = scene.resize((side, side), Image.Resampling.BILINEAR)
@@ -72,7 +73,7 @@ def file_of(stop: int, pictures: Sequence[Picture], number: int, sister: str, si
     """The cache's name for one view: anything that changes its content changes the name."""
     key = hashlib.sha256(f"{sister} {stop} {side} {seed}".encode())
     key.update("\n".join(f"{p.file} {p.drawn}" for p in pictures).encode())
-    for module in (augment, render, land, noise):
+    for module in (augment, render, land, rooms, noise):
         key.update(Path(module.__file__).read_bytes())
     return f"{key.hexdigest()[:16]}-{number}.npy"
 

@@ -2,7 +2,8 @@
 
 Tuning a model for each source would take hours, so the sources take turns in a few rotations: a rotation
 holds whole sources out together, at most one of each hazard where that can be, and learns from the rest. That
-is harder than leaving out one source at a time, never easier. One source repository carries the whole rubbish
+is not the same as one source at a time: with the backbone frozen, where both are quick, the rotations gave a
+macro-F1 of 0.739 and one source at a time 0.724. One source repository carries the whole rubbish
 class, so leaving it out would leave nothing to learn from; it is cut into similarity clusters, whole clusters
 go to a rotation, and the report says that its pictures are not of an unseen source.
 """

@@ -200,12 +200,12 @@ def test_the_median_must_reach_the_threshold_too() -> None:
 
 
 def test_another_hazard_takes_the_place_of_the_first() -> None:
-    """Not two at once: what the looks are sure of counts for the likeliest alone."""
+    """Not two at once: the score of each counts for itself."""
     rule = Hazards(*LIMITS, open_={"flood"})
-    split = Verdict("rubbish", 0.5, {"flood": 0.4, "rubbish": 0.5, "normal": 0.1})
+    split = Verdict("rubbish", 0.7, {"flood": 0.2, "rubbish": 0.7, "normal": 0.1})
     changes = [change for _ in range(5) for change in rule.step(split)]
     assert [(do, label) for do, label, _ in changes] == [("clear", "flood"), ("raise", "rubbish")]
-    assert changes[1][2] == pytest.approx(0.9)
+    assert changes[1][2] == pytest.approx(0.7)
 
 
 class Found:

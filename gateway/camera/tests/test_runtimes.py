@@ -62,7 +62,7 @@ def pictures(folder: Path) -> list[str]:
     """Rendered scenes by day, at night, out of focus, small, with a face and a plate."""
     made: list[Image.Image] = []
     for seed in (scenes.SEED, 3):
-        for scene in (scenes.street(seed), scenes.broken_street(seed)):
+        for scene in (scenes.street(seed), scenes.flooded_street(seed)):
             made += [scene, ImageEnhance.Brightness(scene).enhance(0.35), scene.filter(ImageFilter.GaussianBlur(4))]
             made += [scene.resize((200, 150)), scenes.with_plate(scenes.with_face(scene, 40, 60, 80), 300, 300, 120)]
     files = [folder / f"{number}.png" for number in range(len(made))]
@@ -85,7 +85,7 @@ def classified(files: list[str], *paths: Path) -> Any:
 def clear(scores: dict[str, float], alarm: float, calm: float) -> bool:
     """Whether no rounding can change the label: no score is near its limit, and the likeliest hazard is far ahead."""
     hazards = sorted((score for label, score in scores.items() if label != "normal"), reverse=True)
-    near = any(abs(scores["normal"] - limit) < ROUNDING for limit in (1 - alarm, calm))
+    near = abs(hazards[0] - alarm) < ROUNDING or abs(scores["normal"] - calm) < ROUNDING
     return not near and hazards[0] - hazards[1] > 2 * ROUNDING
 
 

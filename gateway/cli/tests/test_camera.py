@@ -52,7 +52,7 @@ def gewu(folder: Path, *words: str, status: int = 0) -> tuple[Any, str]:
 @pytest.fixture
 def site(tmp_path: Path) -> Path:
     (tmp_path / "gate").mkdir()
-    scenes.broken_street().save(tmp_path / "gate" / "1.png")
+    scenes.flooded_street().save(tmp_path / "gate" / "1.png")
     (tmp_path / "gewu.toml").write_text(CONFIG)
     return tmp_path
 
@@ -60,13 +60,13 @@ def site(tmp_path: Path) -> Path:
 def test_pictures_are_classified_and_bad_ones_named(tmp_path: Path) -> None:
     """The shape of the contract, the files as given; one sentence for each bad file, the others all the same."""
     scenes.street().save(tmp_path / "a.jpg", quality=95)
-    scenes.broken_street().save(tmp_path / "b.webp", lossless=True)
+    scenes.flooded_street().save(tmp_path / "b.webp", lossless=True)
     (tmp_path / "text.jpg").write_text("hello")
     (tmp_path / "cut.jpg").write_bytes((tmp_path / "a.jpg").read_bytes()[:5000])
     Image.new("L", (20_000, 2_000)).save(tmp_path / "wide.png")
     files = ["a.jpg", "text.jpg", "cut.jpg", "wide.png", "none.png", "./b.webp"]
     rows, said = gewu(tmp_path, "camera", "classify", *files, status=1)
-    assert [(row["file"], row["label"]) for row in rows] == [("a.jpg", "normal"), ("./b.webp", "road_damage")]
+    assert [(row["file"], row["label"]) for row in rows] == [("a.jpg", "normal"), ("./b.webp", "flood")]
     assert set(rows[0]) == {"file", "label", "score", "scores"}
     assert sum(rows[0]["scores"].values()) == pytest.approx(1)
     assert len([line for line in said.splitlines() if line.startswith("gewu: ")]) == 4
@@ -75,32 +75,32 @@ def test_pictures_are_classified_and_bad_ones_named(tmp_path: Path) -> None:
 def test_a_patrol_lists_who_cannot_be_reached_too(site: Path) -> None:
     """One report with pictures inside, in both languages; findings are exit 1."""
     document, _ = gewu(site, "patrol", "run", "evening", status=1)
-    assert [stop["label"] for stop in document["stops"]] == ["road_damage", None, None]
+    assert [stop["label"] for stop in document["stops"]] == ["flood", None, None]
     assert document["findings"] == 3
     page = (site / "evening.html").read_text(encoding="utf-8")
     assert page.count("<img") == 1
-    for words in ("轮巡报告", "道路破损 road_damage", "无法访问 unreachable", "North gate"):
+    for words in ("轮巡报告", "路面积水 flood", "无法访问 unreachable", "North gate"):
         assert words in page
     gewu(site, "patrol", "run", "morning", status=2)
 
 
 def test_a_patrol_turns_a_camera_to_its_presets(tmp_path: Path) -> None:
     """Each is looked at through the camera's own picture of the moment; it is left at its home."""
-    with OnvifCamera({"street": scenes.street(), "corner": scenes.broken_street()}) as dome:
+    with OnvifCamera({"street": scenes.street(), "corner": scenes.flooded_street()}) as dome:
         source = f'source = "{dome.snapshot}"\nonvif = "{dome.onvif}"'
         (tmp_path / "gewu.toml").write_text(
             CONFIG.replace('source = "dir:gate"', source).replace('"gate", "gone", "unknown"', '"gate"')
         )
         document, _ = gewu(tmp_path, "patrol", "run", "evening", status=1)
         seen = [(stop["preset"], stop["label"]) for stop in document["stops"]]
-        assert seen == [("street", "normal"), ("corner", "road_damage")]
+        assert seen == [("street", "normal"), ("corner", "flood")]
         assert dome.moves == ["street", "corner", "home"]
 
 
 def test_a_camera_is_tried_without_a_gateway(site: Path) -> None:
     """Its verdict, its zones and the drawn picture; an unknown one is a wrong argument."""
     document, _ = gewu(site, "camera", "try", "gate", "--to", "now.jpg")
-    assert (document["label"], document["size"]) == ("road_damage", [640, 480])
+    assert (document["label"], document["size"]) == ("flood", [640, 480])
     with Image.open(site / "now.jpg") as drawn:
         assert drawn.size == (640, 480)
     gewu(site, "camera", "try", "gone", status=1)

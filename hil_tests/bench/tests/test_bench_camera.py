@@ -34,7 +34,7 @@ def drawn(folder: Path) -> Path:
     """Two sources of streets, whole and broken, with a manifest; one picture is no picture."""
     rows = []
     for number in range(4):
-        for name, image in (("normal", scenes.street()), ("road_damage", scenes.broken_street())):
+        for name, image in (("normal", scenes.street()), ("flood", scenes.flooded_street())):
             file = f"{name}{number}.png"
             scenes.with_noise(image, number).save(folder / file)
             rows.append({"file": file, "cls": name, "source": f"s{number % 2}"})
@@ -59,7 +59,7 @@ def test_figures_over_a_folder(tmp_path: Path) -> None:
     assert found["pictures", "unusable"].value == 1
     assert {"time", "speed_ratio", "size"} <= {row.metric for row in report.rows}
     document = json.loads((into / "camera.json").read_text())
-    assert document["quality"]["judged"][0]["by_source"][0][:3] == ["normal", "s0", 2]
+    assert document["quality"]["judged"][0]["by_source"][0][:3] == ["flood", "s0", 2]
     assert "broken.png" in (into / "camera.html").read_text()
 
 
