@@ -52,8 +52,9 @@ def test_it_agrees_with_the_reference_on_every_picture(classifier: Classifier) -
         scenes.flooded_street(),
         scenes.street(9).resize((1280, 720)),
         Image.new("RGB", (3, 900)),
+        scenes.with_noise(scenes.flooded_street(), 0, 9.0),
     ]
-    for image in [*pictures, *(scenes.with_noise(scenes.flooded_street(), n, 9.0) for n in range(1))]:
+    for image in pictures:
         mine, wanted = classifier.classify(image), other.classify(image)
         assert mine.label == wanted["label"]
         assert mine.scores == pytest.approx(wanted["scores"])
