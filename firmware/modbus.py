@@ -142,6 +142,8 @@ class Slave(Functions):
             bits -= 8
         if known:
             self._round = self._byte(2)
+        elif self._round != self._byte(2):
+            self._round = -1  # or a later round of that number would not hear us
         if not ours or self._round == self._byte(2):
             return 0
         for index in range(len(card)):

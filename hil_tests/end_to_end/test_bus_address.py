@@ -1,6 +1,7 @@
 """`gewu bus address` and the duplicates of `gewu bus scan`: real boards without settings, all at address 247."""
 
 import json
+import random
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -9,6 +10,9 @@ from typing import Any
 
 import pytest
 
+from gateway.bus.discovery import discover
+from gateway.bus.transport import Line
+from gateway.bus.wire import wire_of
 from hil_tests.rig.site import parse_site
 from hil_tests.rig.village import Village
 
@@ -77,6 +81,18 @@ def test_a_scan_names_who_shares_an_address(village: Village) -> None:
     status, rows, _said = gewu(village, "scan", "--first", "5", "--last", "5", "--timeout", "0.3")
     assert status == 0
     assert rows[0]["trouble"].startswith("2 boards answer at address 5: d1, d2; take one off the bus"), rows
+
+
+def test_a_search_with_the_number_of_the_one_before_finds_everybody_again(village: Village) -> None:
+    """Its round is one of 256: it comes again, and a board must not take it for the round in which it was heard."""
+    port = village.state()["buses"][0]["port"]
+    line = Line("n", port, wire_of(port, 9600, "N", 1), patience=0.1)
+    try:
+        first, again = (discover(line, dice=random.Random(7)) for _ in range(2))
+    finally:
+        line.close()
+    assert len(first) == len(RAW) + len(("d1", "d2")) + len(TWINS)
+    assert again == first
 
 
 @pytest.mark.parametrize(("port", "code"), [("/dev/gewu-none", "no-port"), ("tcp://127.0.0.1:1", "no line")])
