@@ -39,7 +39,9 @@ def breaker() -> Iterator[Slave]:
 
 
 def at(slave: Slave, *more: str) -> list[str]:
-    return ["--port", slave.port, "--baud", "115200", "--address", "1", "--profile", "gewu-breaker", *more]
+    """Its place. The slave is a thread beside the command: on a busy machine it takes longer than a device may."""
+    line = ["--port", slave.port, "--baud", "115200", "--timeout", "2"]
+    return [*line, "--address", "1", "--profile", "gewu-breaker", *more]
 
 
 def test_write_asks_and_reads_back(breaker: Slave) -> None:
