@@ -31,14 +31,13 @@ BLOCKS = (
 
 @dataclass(frozen=True)
 class Size:
-    """Width and depth factors of one sister and the picture side in pixels it was trained at."""
+    """Width and depth factors of one sister."""
 
     width: float
     depth: float
-    side: int
 
 
-SIZES = {"lite0": Size(1.0, 1.0, 224), "lite1": Size(1.0, 1.1, 240), "lite2": Size(1.1, 1.2, 260)}
+SIZES = {"lite0": Size(1.0, 1.0), "lite1": Size(1.0, 1.1), "lite2": Size(1.1, 1.2)}
 
 
 class Convolution(nn.Module):
