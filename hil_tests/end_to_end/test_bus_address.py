@@ -19,6 +19,7 @@ from hil_tests.rig.village import Village
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
 HEAD = "id,place,circuit,profile,rating,curve,address,serial\n"
 RAW = ("r1", "r2", "r3", "r4")
+DOUBLED = ("d1", "d2")  # both at address 5
 TWINS = ("installed-twice-1", "installed-twice-2")  # a serial number is their first 16 characters
 
 
@@ -26,7 +27,7 @@ TWINS = ("installed-twice-1", "installed-twice-2")  # a serial number is their f
 def village(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Village]:
     """Boards without settings, two on one address, and two with one serial number."""
     boards: list[dict[str, Any]] = [{"id": name, "settings": False} for name in RAW]
-    boards += [{"id": name, "address": 5} for name in ("d1", "d2")]
+    boards += [{"id": name, "address": 5} for name in DOUBLED]
     boards += [{"id": name, "address": 6 + n} for n, name in enumerate(TWINS)]
     site = parse_site({"bus": [{"name": "n", "baud": 9600, "board": boards}]}, "test")
     with Village(site, tmp_path_factory.mktemp("rig")) as village:
@@ -91,7 +92,7 @@ def test_a_search_with_the_number_of_the_one_before_finds_everybody_again(villag
         first, again = (discover(line, dice=random.Random(7)) for _ in range(2))
     finally:
         line.close()
-    assert len(first) == len(RAW) + len(("d1", "d2")) + len(TWINS)
+    assert len(first) == len(RAW) + len(DOUBLED) + len(TWINS)
     assert again == first
 
 
