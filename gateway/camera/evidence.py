@@ -4,24 +4,25 @@ Only blurred pictures come here, and it opens none of them. Each has its SHA-256
 time somebody takes one out, is a row of a chained register, so that a row that was altered or taken away shows.
 """
 
-import fcntl
 import hashlib
-import json
 import logging
+import math
 import os
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
+from gateway.camera.register import Register
+from gateway.camera.undated import Undated, stamped
+from gateway.clock import Clock
 from gateway.errors import GewuError, StoreError
-from gateway.records import Evidence, rfc3339
+from gateway.records import Evidence
 
 _log = logging.getLogger(__name__)
 
 FOLDER = "evidence"
-REGISTER = "register.jsonl"
-_FIRST = "0" * 64
 
 
 class EvidenceFull(StoreError):
@@ -30,12 +31,18 @@ class EvidenceFull(StoreError):
 
 @dataclass
 class EvidenceStore:
-    """The stills below `data_dir`. `keep` in seconds, `most` in bytes; `now` gives Unix milliseconds."""
+    """The stills below `data_dir`. `keep` in seconds, `most` in bytes."""
 
     data_dir: Path
     keep: float
     most: int
-    now: Callable[[], int]
+    clock: Clock
+    register: Register = field(init=False)
+    _undated: Undated = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.register = Register(self.folder, self.clock)
+        self._undated = Undated(self.folder, self.clock, round(self.keep * 1000))
 
     @property
     def folder(self) -> Path:
@@ -43,7 +50,9 @@ class EvidenceStore:
 
     def save(self, name: str, content: bytes) -> Evidence:
         """Keep a still under `name`. Raises EvidenceFull, or StoreError when the disk refuses; then nothing is kept."""
-        at = self.now()
+        dated = self.clock.state() != "untrusted"
+        at = self.clock.wall_ms()
+        ahead = at - self.clock.mono_ms()
         if self.used() + len(content) > self.most:
             raise EvidenceFull(
                 f"The stills in {self.folder} reached {self.most} bytes (vision.max_bytes): no more are kept "
@@ -54,6 +63,8 @@ class EvidenceStore:
         new = path.with_suffix(".new")
         try:
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if not dated:
+                self._undated.add(path.name, ahead)
             with new.open("wb") as out:
                 out.write(content)
                 out.flush()
@@ -66,23 +77,54 @@ class EvidenceStore:
             name=path.name, sha256=hashlib.sha256(content).hexdigest(), bytes=len(content), kept_until=until
         )
 
-    def stills(self) -> list[Path]:
-        """What is kept, the first to go first."""
-        return sorted(self.folder.glob("*-*.jpg")) if self.folder.is_dir() else []
+    def stills(self) -> list[tuple[Path, int | None]]:
+        """What is kept and until when (Unix milliseconds; None until the time is known), the first to go first.
+
+        Raises StoreError.
+        """
+        undated = self._undated.listed()
+        kept = [(path, _until(path.name, undated)) for path in self._paths()]
+        return sorted(kept, key=lambda one: (math.inf if one[1] is None else one[1], one[0]))
 
     def used(self) -> int:
         """Bytes of all stills."""
-        return sum(path.stat().st_size for path in self.stills())
+        return sum(path.stat().st_size for path in self._paths())
+
+    def _paths(self) -> list[Path]:
+        return sorted(self.folder.glob("*-*.jpg"))
+
+    def dated(self, evidence: tuple[Evidence, ...]) -> tuple[Evidence, ...]:
+        """The same, with the ends of their times as they are known now."""
+        try:
+            self._settle()
+            undated = self._undated.listed()
+        except StoreError as error:
+            _log.error("%s", error)
+            return evidence
+        return tuple(
+            msgspec.structs.replace(one, kept_until=_until(one.name, undated) or one.kept_until) for one in evidence
+        )
+
+    def _settle(self) -> None:
+        try:
+            if self.clock.state() != "untrusted":
+                self._undated.settle({path.name for path in self._paths()})
+        except OSError as error:
+            raise StoreError(f"The list of stills without a time cannot be written: {error.strerror}.") from error
 
     def expire(self) -> int:
-        """Delete what has been kept for its time, a row in the register for each; how many. Raises StoreError."""
-        gone = 0
-        for path in self.stills():
-            if int(path.name.split("-", 1)[0]) > self.now():
-                break
+        """Delete what has been kept for its time, a row in the register for each; how many. Raises StoreError.
+
+        While the time is not known nothing goes: a clock that is ahead would end every still's time.
+        """
+        if self.clock.state() == "untrusted":
+            return 0
+        self._settle()
+        now = self.clock.wall_ms()
+        over = [path for path, until in self.stills() if until is not None and until <= now]
+        for path in over:
             self._delete(path)
-            gone += 1
-        return gone
+        return len(over)
 
     def give_way(self, wanted: int) -> int:
         """The disk is full: delete stills, the first to go first, until `wanted` bytes are free; how many are.
@@ -90,7 +132,7 @@ class EvidenceStore:
         Records go before pictures. It raises nothing: what cannot be deleted stays.
         """
         freed = 0
-        for path in self.stills():
+        for path in self._in_order():
             if freed >= wanted:
                 break
             try:
@@ -99,7 +141,9 @@ class EvidenceStore:
                 # gets its row when its time comes.
                 os.truncate(path, 0)
                 freed += len(content)
-                self.note("deleted", path.name, hashlib.sha256(content).hexdigest(), "the disk was full", "gateway")
+                self.register.note(
+                    "deleted", path.name, hashlib.sha256(content).hexdigest(), "the disk was full", "gateway"
+                )
                 path.unlink()
             except (OSError, StoreError) as error:
                 _log.error("the still %s cannot give way: %s", path.name, error)
@@ -107,11 +151,18 @@ class EvidenceStore:
             _log.warning("the disk is full: stills of %d bytes were deleted before their time", freed)
         return freed
 
+    def _in_order(self) -> list[Path]:
+        try:
+            return [path for path, _ in self.stills()]
+        except StoreError as error:
+            _log.error("%s", error)
+            return self._paths()
+
     def _delete(self, path: Path) -> None:
         content = path.read_bytes()
         # The row comes first: a power cut between leaves a still that is deleted with a second row, never one
         # that is gone without any.
-        self.note("deleted", path.name, hashlib.sha256(content).hexdigest(), "kept for its time", "gateway")
+        self.register.note("deleted", path.name, hashlib.sha256(content).hexdigest(), "kept for its time", "gateway")
         try:
             with path.open("r+b") as file:  # the bytes go too, not only the name
                 file.write(bytes(len(content)))
@@ -127,40 +178,10 @@ class EvidenceStore:
         if Path(name).name != name or not path.is_file():
             raise GewuError(f"There is no still {name} in {self.folder}; `gewu camera evidence` lists them.")
         content = path.read_bytes()
-        self.note("taken", name, hashlib.sha256(content).hexdigest(), why, who)
+        self.register.note("taken", name, hashlib.sha256(content).hexdigest(), why, who)
         return content
 
-    def note(self, what: str, name: str, sha256: str, why: str, who: str) -> None:
-        """One more row of the register, chained to the one before. Raises StoreError."""
-        try:
-            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            with (self.folder / REGISTER).open("a+", encoding="utf-8") as file:
-                fcntl.flock(file, fcntl.LOCK_EX)
-                file.seek(0)
-                last = _FIRST
-                for line in file:
-                    last = hashlib.sha256(line.rstrip("\n").encode()).hexdigest()
-                row = {"at": rfc3339(self.now()), "what": what, "name": name, "sha256": sha256, "who": who, "why": why}
-                file.write(json.dumps({**row, "before": last}, ensure_ascii=False) + "\n")
-                file.flush()
-                os.fsync(file.fileno())
-        except OSError as error:
-            raise StoreError(f"The register of stills cannot be written: {error.strerror}.") from error
 
-    def register(self) -> list[dict[str, Any]]:
-        """All rows. Raises GewuError naming the first row whose chain is broken."""
-        return list(self._rows())
-
-    def _rows(self) -> Iterator[dict[str, Any]]:
-        path = self.folder / REGISTER
-        last = _FIRST
-        lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
-        for number, line in enumerate(lines, 1):
-            try:
-                row: dict[str, Any] = json.loads(line)
-            except ValueError:
-                row = {}
-            if row.get("before") != last:
-                raise GewuError(f"Row {number} of {path} was altered, or one before it was taken away.")
-            last = hashlib.sha256(line.encode()).hexdigest()
-            yield row
+def _until(name: str, undated: dict[str, dict[str, Any]]) -> int | None:
+    until: int | None = undated[name].get("until") if name in undated else stamped(name)
+    return until

@@ -4,6 +4,7 @@ One thread, which sleeps until a minute that is due. It looks through the camera
 """
 
 import logging
+import os
 import threading
 import time
 from collections.abc import Callable
@@ -62,9 +63,12 @@ class Rounds:
         folder.mkdir(mode=0o700, exist_ok=True)
         file = folder / f"{patrol.name}-{at.replace(' ', '-').replace(':', '')}.html"
         file.write_text(patrol_report.page(patrol.name, at, stops), encoding="utf-8")
+        now = self._clock.wall_ms() / 1000
+        os.utime(file, (now, now))  # by our time: the machine may not know it
         findings = sum(stop.finding is not None for stop in stops)
         _log.info("patrol %s: %d of %d stops have findings, see %s", patrol.name, findings, len(stops), file)
-        self._forget(folder)
+        if self._clock.state() != "untrusted":
+            self._forget(folder)
         return file
 
     def _one(self, camera: Camera) -> tuple[dict[str, Any], Any]:

@@ -18,6 +18,7 @@ from gateway.camera.classifier import Classifier
 from gateway.camera.evidence import EvidenceStore
 from gateway.camera.learning import Samples
 from gateway.camera.picture import decode
+from gateway.clock import SystemClock
 from gateway.config import Config
 from gateway.errors import ConfigurationError, GewuError
 from gateway.records import rfc3339
@@ -28,7 +29,7 @@ _NOTES = "confirmed.jsonl"
 def store_of(config: Config) -> EvidenceStore:
     """The stills of this gateway."""
     vision = config.vision
-    return EvidenceStore(config.gateway.data_dir, vision.keep, vision.max_bytes, _now)
+    return EvidenceStore(config.gateway.data_dir, vision.keep, vision.max_bytes, SystemClock())
 
 
 def listed(store: EvidenceStore) -> dict[str, Any]:
@@ -37,11 +38,11 @@ def listed(store: EvidenceStore) -> dict[str, Any]:
         {
             "name": path.name,
             "bytes": path.stat().st_size,
-            "kept_until": rfc3339(int(path.name.split("-", 1)[0])),
+            "kept_until": None if until is None else rfc3339(until),
         }
-        for path in store.stills()
+        for path, until in store.stills()
     ]
-    return {"stills": stills, "used": store.used(), "register": store.register()}
+    return {"stills": stills, "used": store.used(), "register": store.register.rows()}
 
 
 def confirm(config: Config, still: str, label: str, who: str) -> dict[str, Any]:

@@ -163,6 +163,7 @@ class Sitting:
     def _clear(self, change: Change, known: Standing, image: Image.Image | None) -> None:
         if known.after is not None and image is not None:
             known.event = self._with_stills(known.event, [("after", image)])
+        known.event = msgspec.structs.replace(known.event, evidence=self.tools.store.dated(known.event.evidence))
         del self.open_[(change.kind, change.key)]
         self.tools.report(own_events.ended(known.event, self.tools.clock), change.key)
 

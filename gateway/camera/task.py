@@ -1,7 +1,7 @@
 """What the gateway and its camera process say to one another: JSON lines. Plain values, no input or output.
 
-The gateway's first line is a Task; after that it may ask for the picture of the moment. The process answers with
-events, a beat a second, and what was asked.
+The gateway's first line is a Task; after that it tells the time whenever that changes, and may ask for the picture of
+the moment. The process answers with events, a beat a second, and what was asked.
 """
 
 from typing import Any
@@ -9,7 +9,14 @@ from typing import Any
 import msgspec
 
 from gateway.prepared import prepared
-from gateway.records import Event, OpenEvent
+from gateway.records import ClockState, Event, OpenEvent
+
+
+class Told(msgspec.Struct, frozen=True, kw_only=True, tag_field="do", tag="time"):
+    """The gateway's time: Unix milliseconds at the boot's monotonic 0, and what that is worth."""
+
+    zero: int
+    clock: ClockState
 
 
 @prepared
@@ -21,10 +28,10 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     cameras: list[dict[str, Any]]
     vision: dict[str, Any]
     open: list[OpenEvent]
+    time: Told
 
 
-@prepared
-class Asked(msgspec.Struct, frozen=True, kw_only=True):
+class Asked(msgspec.Struct, frozen=True, kw_only=True, tag_field="do", tag="ask"):
     """Draw what camera `camera` sees now into the file `into`."""
 
     number: int
@@ -65,5 +72,7 @@ class Answered(msgspec.Struct, frozen=True, kw_only=True, tag_field="do", tag="a
     trouble: str | None = None
 
 
+Command = Asked | Told
+COMMANDS = msgspec.json.Decoder(Command)
 Word = Happened | Beat | Answered
 WORDS = msgspec.json.Decoder(Word)

@@ -23,7 +23,8 @@ import msgspec
 from gateway import shipped
 from gateway.camera.evidence import EvidenceStore
 from gateway.camera.rounds import Rounds
-from gateway.camera.task import WORDS, Answered, Asked, Beat, CameraStatus, Happened, Task
+from gateway.camera.task import WORDS, Answered, Asked, Beat, CameraStatus, Command, Happened, Task
+from gateway.camera.told_clock import told
 from gateway.clock import Clock
 from gateway.config import Config
 from gateway.errors import GewuError, StoreError, TryAgain
@@ -37,6 +38,7 @@ MOST_RSS = 400_000_000  # bytes; docs/cameras.md says what it takes
 _FIRST_RETRY_S, _LAST_RETRY_S = 1.0, 60.0
 _STEADY_S = 120.0
 _MOST_WAITING = 1000
+_WORTH_TELLING_MS = 100
 # Together well below the second that the gateway gives its sources to end.
 _LISTEN_S, _END_S = 0.2, 0.6
 
@@ -66,7 +68,8 @@ class CameraWatch:
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="cameras", daemon=True)
         vision = config.vision
-        self._evidence = EvidenceStore(config.gateway.data_dir, vision.keep, vision.max_bytes, clock.wall_ms)
+        self._told = told(clock)
+        self._evidence = EvidenceStore(config.gateway.data_dir, vision.keep, vision.max_bytes, clock)
         self._rounds = Rounds(config, clock, self.look, self._stop)
         self._process: subprocess.Popen[bytes] | None = None
         self._waiting: deque[Happened] = deque()
@@ -122,8 +125,7 @@ class CameraWatch:
             number = self._asked
             answers = self._answers[number] = queue.Queue(1)
             try:
-                process.stdin.write(msgspec.json.encode(Asked(number=number, camera=camera, into=str(into))) + b"\n")
-                process.stdin.flush()
+                _write(process, Asked(number=number, camera=camera, into=str(into)))
             except OSError:
                 raise TryAgain("The camera process just ended and starts anew: try again.") from None
         try:
@@ -181,6 +183,7 @@ class CameraWatch:
         fd, rest = process.stdout.fileno(), b""
         while not self._stop.is_set():
             self._deliver()
+            self._tell_time(process)
             if len(self._waiting) < _MOST_WAITING:  # else the pipe fills, and the process waits with it
                 part = _read(fd, _LISTEN_S)
                 if part == b"":
@@ -193,6 +196,13 @@ class CameraWatch:
             if trouble:
                 self.trouble = trouble
                 return
+
+    def _tell_time(self, process: subprocess.Popen[bytes]) -> None:
+        now = told(self._clock)
+        if now.clock != self._told.clock or abs(now.zero - self._told.zero) > _WORTH_TELLING_MS:
+            self._told = now
+            with self._lock, contextlib.suppress(OSError):  # it just ended; the next one's task has the time
+                _write(process, now)
 
     def _unwell(self, pid: int) -> str | None:
         if len(self._waiting) < _MOST_WAITING and time.monotonic() - self._heard_at > SILENT_S:
@@ -235,7 +245,9 @@ class CameraWatch:
             for one in open_.values()
             if one.event.cleared is None and (one.event.device in ours or one.event.kind == "security.model")
         ]
+        self._told = told(self._clock)
         return Task(
+            time=self._told,
             data_dir=str(self._config.gateway.data_dir),
             models=str(shipped.models()),
             cameras=[camera.model_dump(mode="json") for camera in self._config.camera],
@@ -267,6 +279,12 @@ class CameraWatch:
             process.kill()
             process.wait()
         process.stdout.close()
+
+
+def _write(process: subprocess.Popen[bytes], command: Command) -> None:
+    assert process.stdin is not None
+    process.stdin.write(msgspec.json.encode(command) + b"\n")
+    process.stdin.flush()
 
 
 def _read(fd: int, seconds: float) -> bytes | None:

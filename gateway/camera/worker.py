@@ -23,8 +23,8 @@ from gateway.camera.evidence import EvidenceStore
 from gateway.camera.eye import Eye, Open
 from gateway.camera.sitting import Sitting, Standing, Tools
 from gateway.camera.source import open_source
-from gateway.camera.task import Answered, Asked, Beat, CameraStatus, Happened, Task, Word
-from gateway.clock import Clock, SystemClock
+from gateway.camera.task import COMMANDS, Answered, Asked, Beat, CameraStatus, Happened, Task, Told, Word
+from gateway.camera.told_clock import ToldClock
 from gateway.config.camera_tables import Camera, Vision
 from gateway.errors import StoreError
 from gateway.records import Event, Value
@@ -43,7 +43,7 @@ _EXPIRE_S = 3600.0
 class Worker:
     """All cameras of `task`; words go to `out`."""
 
-    def __init__(self, task: Task, out: IO[bytes], clock: Clock) -> None:
+    def __init__(self, task: Task, out: IO[bytes], clock: ToldClock) -> None:
         self._out = out
         self._clock = clock
         self._lock = threading.Lock()
@@ -51,7 +51,7 @@ class Worker:
         vision = Vision.model_validate(task.vision)
         cameras = [Camera.model_validate(one) for one in task.cameras]
         data_dir = Path(task.data_dir)
-        self._store = EvidenceStore(data_dir, vision.keep, vision.max_bytes, clock.wall_ms)
+        self._store = EvidenceStore(data_dir, vision.keep, vision.max_bytes, clock)
         self._models = loading.load(Path(task.models), data_dir / "site", cameras, vision.trusted)
         self._open = task.open
         self.sittings = {camera.id: self._sitting(camera) for camera in cameras}
@@ -67,7 +67,11 @@ class Worker:
             thread.start()
         threading.Thread(target=self._beats, name="beats", daemon=True).start()
         for line in commands:
-            self._answer(msgspec.json.decode(line, type=Asked))
+            command = COMMANDS.decode(line)
+            if isinstance(command, Told):
+                self._clock.tell(command)
+            else:
+                self._answer(command)
         self._stop.set()
         deadline = time.monotonic() + END_S
         for thread in self._threads:
@@ -180,7 +184,7 @@ def main() -> None:
     # Whatever a library prints goes to the log, never between our words.
     out = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
-    Worker(task, out, SystemClock()).run(commands)
+    Worker(task, out, ToldClock(task.time)).run(commands)
     os._exit(0)  # a thread inside a driver must not hold up the end
 
 

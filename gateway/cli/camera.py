@@ -203,7 +203,7 @@ def list_(config: ConfigOption = DEFAULT_CONFIG, json_output: JsonFlag = False) 
         return
     table = Table("still", "bytes", "kept until")
     for still in document["stills"]:
-        table.add_row(still["name"], str(still["bytes"]), still["kept_until"])
+        table.add_row(still["name"], str(still["bytes"]), still["kept_until"] or "as long as the time is not known")
     plain.print(table)
     plain.print(f"{len(document['register'])} rows in the register, unbroken.")
 

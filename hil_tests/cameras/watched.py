@@ -8,7 +8,7 @@ from typing import Any
 from PIL import Image
 
 from gateway.camera.watch import CameraWatch
-from gateway.clock import SystemClock
+from gateway.clock import Clock, SystemClock
 from gateway.config import Config
 from gateway.errors import StoreError
 from gateway.records import Event, OpenEvent
@@ -43,11 +43,11 @@ def camera(name: str, source: str, **more: Any) -> dict[str, Any]:
 
 @contextmanager
 def watched(
-    folder: Path, sink: Kept, *cameras: dict[str, Any], command: list[str] | None = None
+    folder: Path, sink: Kept, *cameras: dict[str, Any], command: list[str] | None = None, clock: Clock | None = None
 ) -> Iterator[CameraWatch]:
     gateway = {"id": "a", "site": "s", "data_dir": str(folder)}
     config = Config.model_validate({"gateway": gateway, "camera": list(cameras)})
-    watch = CameraWatch(config, SystemClock(), sink, command)
+    watch = CameraWatch(config, clock or SystemClock(), sink, command)
     watch.start()
     try:
         yield watch

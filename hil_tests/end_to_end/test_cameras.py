@@ -31,6 +31,7 @@ from hil_tests.cameras import scenes
 from hil_tests.cameras.rtsp import RtspCamera
 from hil_tests.cameras.watched import Kept, camera, seen, show, watched
 from hil_tests.end_to_end.scene import wait_for
+from hil_tests.faults.clock import SteppedClock
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
 
@@ -40,6 +41,7 @@ from gateway.camera import blind, stream, worker
 stream.SILENT_S, stream.OPEN_S, blind.HOLD_S = 3.0, 3.0, 1.0
 worker.main()
 """
+DAY_MS = 86_400_000
 ABOUT = 'purpose = "test"\nowner = "test"\nsign = "none: rendered"\n'
 PROFILE = """
 [profile]
@@ -150,6 +152,28 @@ def test_a9_the_bus_and_a_hazard_live_through_the_camera_processs_deaths(
     for still in event.evidence:
         content = (tmp_path / "data" / "evidence" / still.name).read_bytes()
         assert (hashlib.sha256(content).hexdigest(), len(content)) == (still.sha256, still.bytes)
+
+
+def test_the_cameras_know_the_time_that_the_gateway_knows(tmp_path: Path) -> None:
+    """Raised 400 days ago by a clock that nobody believes, cleared at the true time; then the stills' ends are true."""
+    gate, sink, clock = tmp_path / "gate", Kept(), SteppedClock()
+    gate.mkdir()
+    show(gate, scenes.flooded_street())
+    clock.offset_ms, clock.believed = -400 * DAY_MS, "untrusted"
+    with watched(tmp_path / "data", sink, camera("gate", f"dir:{gate}"), clock=clock) as watch:
+        wait_for("the hazard", lambda: sink.events, 60)
+        (raised,) = sink.events
+        clock.offset_ms, clock.believed = 0, "corrected"
+        show(gate, scenes.street())
+        wait_for("its end", lambda: len(sink.events) == 2, 60)
+        assert watch.starts == 1
+    now, cleared = clock.wall_ms(), sink.events[1]
+    assert (raised.clock, cleared.clock, cleared.raised) == ("untrusted", "corrected", raised.raised)
+    assert abs(now - 400 * DAY_MS - raised.raised) < 120_000
+    assert cleared.cleared is not None
+    assert abs(now - cleared.cleared) < 60_000
+    assert {still.name for still in raised.evidence} < {still.name for still in cleared.evidence}
+    assert all(abs(now + 30 * DAY_MS - still.kept_until) < 120_000 for still in cleared.evidence)
 
 
 def kill(pid: int, _: pytest.MonkeyPatch) -> None:

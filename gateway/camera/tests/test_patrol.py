@@ -8,6 +8,7 @@ from typing import Any
 from gateway.camera.rounds import Rounds
 from gateway.config import Config
 from gateway.errors import TryAgain
+from gateway.records import ClockState
 from gateway.tests.fake_clock import FakeClock
 from hil_tests.cameras import scenes
 
@@ -53,3 +54,31 @@ def test_a_report_and_nothing_left_behind(tmp_path: Path) -> None:
     assert "无法访问 unreachable: The camera market" in page
     assert not picture.exists()
     assert not old.exists()
+
+
+class Lost(FakeClock):
+    """The time was learned; or nobody knows it."""
+
+    worth: ClockState = "corrected"
+
+    def state(self) -> ClockState:
+        return self.worth
+
+
+def test_reports_go_by_the_gateway_s_time(tmp_path: Path) -> None:
+    """A machine in 1970 whose gateway has learned the time keeps the report it just wrote; without it none goes."""
+    clock = Lost(wall_ms=4_000_000_000_000)  # the machine's own stamps are decades behind
+    rounds = Rounds(config(tmp_path), clock, _away, threading.Event())
+    file = rounds.make(rounds.due("2096-10-02 08:00")[0], "2096-10-02 08:00")
+    assert file.is_file()
+    clock.worth = "untrusted"
+    clock.now += 31 * 86400
+    rounds.make(rounds.due("2096-11-02 08:00")[0], "2096-11-02 08:00")
+    assert file.is_file()
+    clock.worth = "corrected"
+    rounds.make(rounds.due("2096-11-02 20:00")[0], "2096-11-02 20:00")
+    assert not file.exists()
+
+
+def _away(name: str) -> dict[str, Any]:
+    raise TryAgain(f"The camera {name} gives no picture: away.")

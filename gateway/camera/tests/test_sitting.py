@@ -58,7 +58,7 @@ def sat(
 ) -> tuple[list[Event], Sitting, Pictures]:
     """The events of a sitting over `script`, one look each, then a trouble."""
     clock, events, pictures = FakeClock(), list[Event](), Pictures(len(script))
-    kept = store or EvidenceStore(folder, 86400.0, 10**7, clock.wall_ms)
+    kept = store or EvidenceStore(folder, 86400.0, 10**7, clock)
 
     def ends() -> bool:
         return sitting.trouble is not None
