@@ -10,7 +10,8 @@ import pytest
 from rich.console import Console
 
 from gateway.cli import provision_station
-from gateway.clock import SystemClock
+from gateway.clock import Clock, SystemClock
+from gateway.tests.fake_clock import FakeClock
 from provisioning import commission
 from provisioning import flash as flash_work
 from provisioning.commission import BoardRow
@@ -21,14 +22,14 @@ from provisioning.station import Done, Station
 class Bench:
     """Ports that a test plugs and pulls. `gate` holds the work back; `codes` are what a port's next tries end with."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Clock | None = None) -> None:
         self.ports: set[str] = set()
         self.gate = threading.Event()
         self.gate.set()
         self.codes: dict[str, list[str]] = {}
         self.begun: list[str] = []
         self.told: list[Done] = []
-        self.station = Station(lambda: set(self.ports), self._work, self.told.append, SystemClock(), at_once=4)
+        self.station = Station(lambda: set(self.ports), self._work, self.told.append, clock or SystemClock(), at_once=4)
 
     def _work(self, port: str) -> Done:
         self.begun.append(port)
@@ -83,7 +84,7 @@ def test_pulled_out_at_work_and_plugged_in_again() -> None:
 
 def test_a_port_that_is_only_settling_is_tried_again() -> None:
     """Rights come a moment after the port; a board that is really in trouble is not tried again."""
-    bench = Bench()
+    bench = Bench(FakeClock())
     bench.codes = {"a": ["no-permission", "port-busy"], "b": ["wrong-chip", "wrong-chip"]}
     bench.ports |= {"a", "b"}
     bench.until(lambda: len(bench.told) == 2)
