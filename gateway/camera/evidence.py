@@ -115,13 +115,16 @@ class EvidenceStore:
     def expire(self) -> int:
         """Delete what has been kept for its time, a row in the register for each; how many. Raises StoreError.
 
-        While the time is not known nothing goes: a clock that is ahead would end every still's time.
+        While the time is not known only what this boot kept goes, by the monotonic clock: a wall clock that is ahead
+        would end every still's time.
         """
         if self.clock.state() == "untrusted":
-            return 0
-        self._settle()
-        now = self.clock.wall_ms()
-        over = [path for path, until in self.stills() if until is not None and until <= now]
+            lapsed = self._undated.lapsed()
+            over = [path for path in self._paths() if path.name in lapsed]
+        else:
+            self._settle()
+            now = self.clock.wall_ms()
+            over = [path for path, until in self.stills() if until is not None and until <= now]
         for path in over:
             self._delete(path)
         return len(over)

@@ -46,6 +46,15 @@ class Undated:
             ) from error
         return found
 
+    def lapsed(self) -> set[str]:
+        """Those of this boot whose time is over by the monotonic clock, which runs on without the time."""
+        ends = {
+            name: stamped(name) - int(about["ahead"])
+            for name, about in self.listed().items()
+            if about.get("boot") == self._clock.boot
+        }
+        return {name for name, end in ends.items() if end <= self._clock.mono_ms()}
+
     def settle(self, names: set[str]) -> None:
         """The time is known: when each still may go; `names` are those that are there. Raises OSError, StoreError."""
         with self._lock:

@@ -173,6 +173,17 @@ def test_a_clock_that_nobody_believes_deletes_nothing(store: EvidenceStore, days
     assert (store.folder / kept.name).is_file()
 
 
+def test_a_month_in_the_dark_is_a_month(store: EvidenceStore, days: Days) -> None:
+    """However the wall clock jumps meanwhile, what this boot kept goes when its time is over."""
+    days.lost = START
+    kept = store.save("gate-1-at.jpg", b"picture")
+    days.day, days.lost = 29.9, -4000 * DAY_MS
+    assert store.expire() == 0
+    days.day = 30.1
+    assert store.expire() == 1
+    assert [row["name"] for row in store.register.rows()] == [kept.name]
+
+
 def test_a_broken_list_deletes_nothing_and_says_so(store: EvidenceStore, days: Days) -> None:
     """Rather a still for too long than one too few; what is on a full disk gives way all the same."""
     kept = store.save("gate-1-at.jpg", b"picture")
