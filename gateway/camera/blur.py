@@ -25,10 +25,10 @@ _OVERLAP = 96
 
 def blurred(image: Image.Image, faces: Find) -> tuple[Image.Image, dict[str, int]]:
     """A copy with everything found made unrecognisable, and how many of what."""
-    result = image.copy()
     found_faces = [_grown(box, image.size, _FACE_MARGIN) for box in _everywhere(image, faces)]
-    grey = np.asarray(image.convert("L"), np.float32)
+    grey = np.asarray(image.convert("L"), np.uint8)
     found_plates = [_margin(box, image.size, _PLATE_MARGIN) for box in plates.find(grey)]
+    result = image.copy()
     for rectangle in [*found_faces, *found_plates]:
         _mosaic(result, rectangle)
     return result, {"faces": len(found_faces), "plates": len(found_plates)}
@@ -37,8 +37,9 @@ def blurred(image: Image.Image, faces: Find) -> tuple[Image.Image, dict[str, int
 def _everywhere(image: Image.Image, find: Find) -> Iterator[Rectangle]:
     """Boxes in pixels, from the whole picture and from overlapping parts of it, for faces that are small."""
     for left, top, right, bottom in [(0, 0, *image.size), *tiles(*image.size)]:
-        for box in find(image.crop((left, top, right, bottom))):
-            width, height = right - left, bottom - top
+        width, height = right - left, bottom - top
+        part = image if (width, height) == image.size else image.crop((left, top, right, bottom))
+        for box in find(part):
             yield (
                 left + int(box.left * width),
                 top + int(box.top * height),

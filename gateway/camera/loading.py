@@ -12,7 +12,9 @@ from gateway.camera import learning, trust
 from gateway.camera.blur import blurred
 from gateway.camera.classifier import Classifier, Verdict
 from gateway.camera.detector import Box, Detector
+from gateway.camera.still import opened
 from gateway.camera.trust import AlteredModel
+from gateway.camera.turns import IN_TURN
 from gateway.config.camera_tables import Camera
 from gateway.errors import GewuError
 
@@ -53,14 +55,22 @@ class Models:
     finders: dict[str, Detector] = field(default_factory=dict)
     altered: dict[str, str] = field(default_factory=dict)
 
-    def blur(self, camera: Camera) -> Callable[[Image.Image], Image.Image] | None:
-        """What makes a still of `camera` fit to be kept; None when it is missing, and then nothing may be kept."""
+    def blur(self, camera: Camera) -> Callable[[Image.Image | bytes], Image.Image] | None:
+        """What makes a still of `camera` fit to be kept; None when it is missing, and then nothing may be kept.
+
+        It takes a picture, or a still, which it opens when its turn comes.
+        """
         if not camera.blur:
-            return lambda image: image
+            return _opened
         if self.faces is None:
             return None
         faces = self.faces
-        return lambda image: blurred(image, faces.find)[0]
+
+        def blur(picture: Image.Image | bytes) -> Image.Image:
+            with IN_TURN:
+                return blurred(_opened(picture), faces.find)[0]
+
+        return blur
 
     def finders_of(self, camera: Camera) -> dict[str, Detector]:
         """The camera's detectors by their names in its configuration."""
@@ -99,3 +109,7 @@ def load(folder: Path, site: Path, cameras: Sequence[Camera], trusted: Sequence[
     for path in {str(one.model) for camera in cameras for one in camera.detector}:
         guarded(Path(path).stem, lambda path=path: models.finders.update({path: SharedDetector(Path(path), keys)}))  # type: ignore[misc]
     return models
+
+
+def _opened(picture: Image.Image | bytes) -> Image.Image:
+    return opened(picture) if isinstance(picture, bytes) else picture

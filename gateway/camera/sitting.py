@@ -6,9 +6,8 @@ A sitting owns one source and one thread. It never touches the bus, the outbox o
 import logging
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from io import BytesIO
 from typing import Protocol
 
 import msgspec
@@ -28,7 +27,7 @@ from gateway.records import Event, Evidence, Value
 
 _log = logging.getLogger(__name__)
 
-Blur = Callable[[Image.Image], Image.Image]
+Blur = Callable[[Image.Image | bytes], Image.Image]
 FIRST_RETRY_S = 1.0
 _LAST_RETRY_S = 30.0
 _STEP_S = 0.2
@@ -68,7 +67,8 @@ class Sitting:
     make_eye: Callable[[bool, list[Open]], Eye]
     tools: Tools
     open_: dict[Open, Standing] = field(default_factory=dict)
-    latest: Image.Image | None = None
+    latest: bytes | None = None  # the still of the last look, not blurred
+    size: tuple[int, int] = (0, 0)  # in pixels, of the last look
     sight: Sight | None = None
     verdict: Verdict | None = None
     trouble: str | None = None
@@ -122,14 +122,15 @@ class Sitting:
         self.moved = time.monotonic()
         if self.trouble is not None:
             _log.info("camera %s is back", self.camera.id)
-        self.trouble, self.latest = None, image
+        self.trouble, self.size = None, image.size
         self.sight = eye.see(image, self.moved)
         self.verdict = self.sight.verdict or self.verdict
         self.looks += 1
         self._settle(self.sight.changes, image)
         self._afterwards(image)
+        self.latest = encoded(image)
         if self.camera.evidence:
-            self._before.append(encoded(image))
+            self._before.append(self.latest)
 
     def _troubled(self, error: SourceTrouble) -> None:
         self.moved = time.monotonic()
@@ -154,8 +155,8 @@ class Sitting:
         event = own_events.begun(self.tools.clock, change.kind, change.grade, change.values, camera.id, camera.place)
         after = None
         if image is not None and change.kind != BLIND and self.camera.evidence:
-            stills = [("before", _opened(self._before[0]))] if self._before else []
-            event = self._with_stills(event, [*stills, ("at", image)])
+            before: list[tuple[str, Image.Image | bytes]] = [("before", self._before[0])] if self._before else []
+            event = self._with_stills(event, [*before, ("at", image)])
             after = self.camera.agree
         self.open_[(change.kind, change.key)] = Standing(event, after)
         self.tools.report(event, change.key)
@@ -177,7 +178,7 @@ class Sitting:
                 standing.event = self._with_stills(standing.event, [("after", image)])
                 standing.after = None
 
-    def _with_stills(self, event: Event, stills: list[tuple[str, Image.Image]]) -> Event:
+    def _with_stills(self, event: Event, stills: Sequence[tuple[str, Image.Image | bytes]]) -> Event:
         """The event with its stills; where they cannot be kept, the event says so and goes all the same."""
         kept: list[Evidence] = []
         trouble: dict[str, Value] = {}
@@ -205,7 +206,3 @@ class Sitting:
         until = time.monotonic() + seconds
         while not self.tools.stopped() and (left := until - time.monotonic()) > 0:
             time.sleep(min(left, _STEP_S))
-
-
-def _opened(content: bytes) -> Image.Image:
-    return Image.open(BytesIO(content)).convert("RGB")

@@ -21,3 +21,10 @@ def encoded(image: Image.Image) -> bytes:
         if out.tell() <= MOST_BYTES:
             break
     return out.getvalue()
+
+
+def opened(still: bytes) -> Image.Image:
+    """What `encoded` made, as a picture again."""
+    image = Image.open(BytesIO(still))
+    image.load()
+    return image

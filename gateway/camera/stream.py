@@ -18,6 +18,7 @@ from PIL import Image
 
 from gateway.camera.picture import MOST_PIXELS
 from gateway.camera.source import SILENT_S, SourceTrouble, Stopped
+from gateway.camera.turns import IN_TURN
 
 OPEN_S = 10.0
 # A look may come so much later than it is due when only the key frames between are decoded.
@@ -135,7 +136,8 @@ class Stream:
         self._size = size
         if size[0] * size[1] > MOST_PIXELS:
             raise SourceTrouble("too large", f"{self._url} sends {size[0]} x {size[1]} pixels; choose its substream.")
-        return Image.fromarray(frame.to_ndarray(format="rgb24"))
+        with IN_TURN:  # it is there three times meanwhile
+            return Image.fromarray(frame.to_ndarray(format="rgb24"))
 
 
 class _Pace:

@@ -142,15 +142,15 @@ class Worker:
             trouble = sitting.trouble if sitting else "no such camera"
             self.say(Answered(number=asked.number, trouble=trouble or "it has not looked yet: try again in a moment"))
             return
-        image, sight = sitting.latest, sitting.sight
+        still, sight = sitting.latest, sitting.sight
         if sight is not None:  # where nothing moves, the last verdict still stands
             sight = dataclasses.replace(sight, verdict=sitting.verdict)
         blur = self._models.blur(sitting.camera)
         if blur is None:
             self.say(Answered(number=asked.number, trouble="what blurs faces could not be loaded: see the events"))
             return
-        drawing.drawn(sitting.camera, blur(image), sight).save(asked.into, "JPEG", quality=85)
-        result = drawing.result(sitting.camera, sight, image.size, sitting.counts)
+        drawing.drawn(sitting.camera, blur(still), sight).save(asked.into, "JPEG", quality=85)
+        result = drawing.result(sitting.camera, sight, sitting.size, sitting.counts)
         self.say(Answered(number=asked.number, result={**result, "trouble": sitting.trouble}))
 
 

@@ -3,6 +3,8 @@
 import importlib.util
 import json
 import shutil
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import ModuleType
 
@@ -15,7 +17,8 @@ from gateway import shipped
 from gateway.camera import loading, plates, shipment, trust
 from gateway.camera.blur import blurred, tiles
 from gateway.camera.classifier import Card, Classifier, Input, judge
-from gateway.camera.detector import Detector, apart, from_anchors, postprocessed
+from gateway.camera.detector import Box, Detector, apart, from_anchors, postprocessed
+from gateway.camera.still import encoded
 from gateway.camera.trust import AlteredModel
 from gateway.config import Camera
 from gateway.errors import GewuError
@@ -180,6 +183,40 @@ def test_a_plate_at_night_is_found_too() -> None:
         assert any(box[0] < 455 < box[2] and box[1] < 317 < box[3] for box in found), light
         plain = ImageEnhance.Brightness(scenes.street()).enhance(light)
         assert not [box for box in plates.find(np.asarray(plain.convert("L"), np.float32)) if box[1] > 280]
+
+
+def test_plates_are_found_in_bands_as_in_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Band by band, which takes little memory, every window is looked at once, whatever the size of the picture."""
+    most = 0
+    for size, at in (((1280, 720), 590), ((641, 479), 300), ((300, 77), 30), ((64, 15), 0)):
+        image = scenes.with_plate(scenes.street().resize(size), 0, at, 110)
+        grey = np.asarray(image.convert("L"), np.uint8)
+        found = plates.find(grey)
+        with monkeypatch.context() as whole:
+            whole.setattr(plates, "BAND", 6000)
+            assert found == plates.find(grey), size
+        most = max(most, len(found))
+    assert most > 3
+
+
+def test_stills_are_blurred_one_at_a_time(faces: Detector, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A storm floods all cameras at once: what one takes in memory must not be taken by each at the same time."""
+    busy, most, models = 0, 0, loading.Models(faces=faces)
+
+    def find(_: Image.Image) -> list[Box]:
+        nonlocal busy, most
+        busy += 1
+        most = max(most, busy)
+        time.sleep(0.01)
+        busy -= 1
+        return []
+
+    monkeypatch.setattr(faces, "find", find)
+    blur = models.blur(CAMERA)
+    assert blur is not None
+    with ThreadPoolExecutor(4) as pool:
+        stills = list(pool.map(blur, [encoded(scenes.street())] * 4))
+    assert ([still.size for still in stills], most) == ([scenes.street().size] * 4, 1)
 
 
 def strokes(image: Image.Image) -> float:

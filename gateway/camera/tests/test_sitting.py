@@ -10,6 +10,7 @@ from gateway.camera.evidence import EvidenceStore
 from gateway.camera.eye import Change, Eye, Sight, masked
 from gateway.camera.sitting import Sitting, Tools
 from gateway.camera.source import SourceTrouble
+from gateway.camera.still import opened
 from gateway.config import Camera
 from gateway.errors import StoreError
 from gateway.records import Event
@@ -69,8 +70,8 @@ def sat(
     return events, sitting, pictures
 
 
-def _grey(image: Image.Image) -> Image.Image:
-    return image.convert("L").convert("RGB")
+def _grey(picture: Image.Image | bytes) -> Image.Image:
+    return (opened(picture) if isinstance(picture, bytes) else picture).convert("L").convert("RGB")
 
 
 def test_before_at_and_after_each_blurred(tmp_path: Path) -> None:
