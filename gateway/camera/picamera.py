@@ -2,11 +2,12 @@
 
 import time
 from collections import Counter
+from functools import partial
 from typing import Any
 
 from PIL import Image
 
-from gateway.camera.source import SourceTrouble, Stopped
+from gateway.camera.source import SourceTrouble, Stopped, Taken
 
 _SIZE = (1280, 720)
 _STEP_S = 0.2
@@ -37,13 +38,13 @@ class PiCamera:
         except (RuntimeError, IndexError, ValueError) as error:
             raise SourceTrouble("unreachable", f"The board's camera {number} cannot be opened ({error}).") from None
 
-    def look(self, stopped: Stopped) -> Image.Image | None:
+    def look(self, stopped: Stopped) -> Taken | None:
         while time.monotonic() < self._due:
             if stopped():
                 return None
             time.sleep(min(_STEP_S, max(0.0, self._due - time.monotonic())))
         self._due = time.monotonic() + self._interval
-        return Image.fromarray(self._camera.capture_array())
+        return partial(Image.fromarray, self._camera.capture_array())
 
     def close(self) -> None:
         self._camera.stop()

@@ -19,6 +19,7 @@ from gateway.camera.evidence import EvidenceStore
 from gateway.camera.eye import BLIND, Change, Eye, Open, Sight, masked
 from gateway.camera.source import Source, SourceTrouble
 from gateway.camera.still import encoded
+from gateway.camera.turns import IN_TURN
 from gateway.clock import Clock
 from gateway.config import hours
 from gateway.config.camera_tables import Camera
@@ -112,10 +113,11 @@ class Sitting:
         if self._eye is None:
             self._eye = self.make_eye(source.live, list(self.open_))
         while not self.tools.stopped() and self._on_duty():
-            image = source.look(self.tools.stopped)
-            if image is None:
+            taken = source.look(self.tools.stopped)
+            if taken is None:
                 return
-            self._look(self._eye, image)
+            with IN_TURN:
+                self._look(self._eye, taken())
 
     def _look(self, eye: Eye, image: Image.Image) -> None:
         image = masked(self.camera, image)

@@ -24,19 +24,28 @@ class SourceTrouble(TryAgain):
         self.reason = reason
 
 
+Taken = Callable[[], Image.Image]
+"""A look as the camera gave it, in little memory; called, it is the picture, upright, RGB, or raises SourceTrouble."""
+
+
 class Source(Protocol):
     """An opened camera. `live` is False where the same picture twice means nothing. `counts`: oddities survived."""
 
     live: bool
     counts: dict[str, int]
 
-    def look(self, stopped: Stopped) -> Image.Image | None:
-        """The picture of the next look, upright, RGB, once it is due; None when `stopped`. Raises SourceTrouble."""
+    def look(self, stopped: Stopped) -> Taken | None:
+        """The next look once it is due; None when `stopped`. Raises SourceTrouble."""
         ...
 
     def close(self) -> None:
         """Give everything back."""
         ...
+
+
+def taken(image: Image.Image) -> Taken:
+    """A look that came as a picture."""
+    return lambda: image
 
 
 def open_source(camera: Camera) -> Source:

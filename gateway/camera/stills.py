@@ -7,11 +7,9 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from PIL import Image
-
 from gateway.camera import picture
 from gateway.camera.picture import BadPicture
-from gateway.camera.source import SILENT_S, SourceTrouble, Stopped
+from gateway.camera.source import SILENT_S, SourceTrouble, Stopped, Taken, taken
 
 _SUFFIXES = {".jpg", ".jpeg", ".png", ".webp"}
 _STEP_S = 0.2
@@ -42,14 +40,14 @@ class Folder:
         self._last: Path | None = None
         self.counts: dict[str, int] = Counter()
 
-    def look(self, stopped: Stopped) -> Image.Image | None:
+    def look(self, stopped: Stopped) -> Taken | None:
         silent_at = time.monotonic() + SILENT_S + self._interval
         while _pause(self._due, stopped):
             self._due = time.monotonic() + self._interval
             path = self._next()
             if path is not None:
                 try:
-                    return picture.open_file(path)
+                    return taken(picture.open_file(path))
                 except BadPicture:
                     self.counts["bad pictures"] += 1
             if time.monotonic() > silent_at:
@@ -96,7 +94,7 @@ class Snapshot:
             kind: str = answer.headers.get_content_type()
             return kind.startswith("image/")
 
-    def look(self, stopped: Stopped) -> Image.Image | None:
+    def look(self, stopped: Stopped) -> Taken | None:
         if not _pause(self._due, stopped):
             return None
         self._due = time.monotonic() + self._interval
@@ -106,7 +104,7 @@ class Snapshot:
             except OSError as error:
                 raise SourceTrouble("stalled", f"{self._url} stopped in the middle of a picture ({error}).") from None
         try:
-            return picture.decode(content, self._url)
+            return taken(picture.decode(content, self._url))
         except BadPicture as error:
             self.counts["bad pictures"] += 1
             raise SourceTrouble("no picture", str(error)) from None

@@ -7,6 +7,7 @@ a limit, and packets between two looks are read and thrown away, so nothing pile
 import time
 from collections import Counter
 from collections.abc import Iterator
+from functools import partial
 from urllib.parse import quote, urlsplit, urlunsplit
 
 import av
@@ -17,8 +18,7 @@ from av.video.stream import VideoStream
 from PIL import Image
 
 from gateway.camera.picture import MOST_PIXELS
-from gateway.camera.source import SILENT_S, SourceTrouble, Stopped
-from gateway.camera.turns import IN_TURN
+from gateway.camera.source import SILENT_S, SourceTrouble, Stopped, Taken
 
 OPEN_S = 10.0
 # A look may come so much later than it is due when only the key frames between are decoded.
@@ -50,14 +50,14 @@ class Stream:
         self._size: tuple[int, int] | None = None
         self._pace = _Pace()
 
-    def look(self, stopped: Stopped) -> Image.Image | None:
+    def look(self, stopped: Stopped) -> Taken | None:
         frame_by = time.monotonic() + SILENT_S + self._interval
         for packet in self._timely_packets(stopped):
             now = time.monotonic()
             frame = self._decoded(packet, now >= self._due)
             if frame is not None and now >= self._due:
                 self._due = now + self._interval
-                return self._image(frame)
+                return partial(self._image, frame)
             if now > frame_by:
                 raise SourceTrouble("no key frame", f"{self._url} sends video without a key frame: restart the camera.")
         return None
@@ -136,8 +136,7 @@ class Stream:
         self._size = size
         if size[0] * size[1] > MOST_PIXELS:
             raise SourceTrouble("too large", f"{self._url} sends {size[0]} x {size[1]} pixels; choose its substream.")
-        with IN_TURN:  # it is there three times meanwhile
-            return Image.fromarray(frame.to_ndarray(format="rgb24"))
+        return Image.fromarray(frame.to_ndarray(format="rgb24"))
 
 
 class _Pace:

@@ -1,8 +1,8 @@
-"""Whoever takes much memory for a moment takes turns: a frame that is converted, a still that is blurred.
+"""One look at a time, from the camera's frame to the stills of its events: those who wait hold a frame and no picture.
 
 All cameras of a gateway are threads of one process whose memory is bounded, and a storm floods many of them at once.
 """
 
 import threading
 
-IN_TURN = threading.Lock()
+IN_TURN = threading.RLock()

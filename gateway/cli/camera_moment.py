@@ -40,12 +40,12 @@ def _own_look(config: Config, camera: Camera) -> tuple[dict[str, Any], Image.Ima
         raise GewuError("; ".join(models.altered.values()) or "The models cannot be loaded: install gewu-edge again.")
     source = open_source(camera)
     try:
-        image = source.look(lambda: False)
+        taken = source.look(lambda: False)
+        if taken is None:
+            raise TryAgain(f"The camera {camera.id} gave no picture.")
+        image = masked(camera, taken())
     finally:
         source.close()
-    if image is None:
-        raise TryAgain(f"The camera {camera.id} gave no picture.")
-    image = masked(camera, image)
     sight = Eye(camera, models.classifier, models.finders_of(camera), source.live).see(image, 0.0)
     result = {**drawing.result(camera, sight, image.size, dict(source.counts)), "trouble": None}
     return result, drawing.drawn(camera, blur(image), sight)

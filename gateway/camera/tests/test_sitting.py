@@ -9,7 +9,7 @@ from PIL import Image
 from gateway.camera.evidence import EvidenceStore
 from gateway.camera.eye import Change, Eye, Sight, masked
 from gateway.camera.sitting import Sitting, Tools
-from gateway.camera.source import SourceTrouble
+from gateway.camera.source import SourceTrouble, Taken, taken
 from gateway.camera.still import opened
 from gateway.config import Camera
 from gateway.errors import StoreError
@@ -44,11 +44,11 @@ class Pictures:
         self._left = count
         self.closed = False
 
-    def look(self, stopped: Callable[[], bool]) -> Image.Image | None:
+    def look(self, stopped: Callable[[], bool]) -> Taken | None:
         if not self._left:
             raise SourceTrouble("stalled", "nothing comes any more")
         self._left -= 1
-        return Image.new("RGB", (64, 48), (200, 10, 10))
+        return taken(Image.new("RGB", (64, 48), (200, 10, 10)))
 
     def close(self) -> None:
         self.closed = True

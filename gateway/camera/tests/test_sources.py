@@ -39,7 +39,7 @@ def camera(source: str, **more: object) -> Camera:
 
 def looks(source: Source, count: int) -> list[Image.Image]:
     found = [source.look(lambda: False) for _ in range(count)]
-    return [image for image in found if image is not None]
+    return [taken() for taken in found if taken is not None]
 
 
 def open_files() -> int:
